@@ -1,0 +1,1 @@
+"""mlops-nix: render, check and apply Kubernetes manifests of machine-learning platforms."""
