@@ -26,7 +26,7 @@ class _Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Base of all parts: immutable, camelCase in JSON."""
 
 
-class Component(_Record):
+class Component(_Record, frozen=True):
     """One system of the platform, as its builder returned it.
 
     Attributes:
@@ -50,14 +50,14 @@ class Component(_Record):
     objects: int = 0
 
 
-class Wave(_Record):
+class Wave(_Record, frozen=True):
     """A step of the apply order: objects of one wave may be applied together, waves follow one another by number."""
 
     name: str
     number: int
 
 
-class Entry(_Record):
+class Entry(_Record, frozen=True):
     """One object of the set.
 
     Attributes:
@@ -75,7 +75,7 @@ class Entry(_Record):
     yaml: str | None = None
 
 
-class CrdFile(_Record):
+class CrdFile(_Record, frozen=True):
     """A file of upstream's with one or more CustomResourceDefinitions; Nix names it by hash and never holds it.
 
     Attributes:
@@ -95,7 +95,7 @@ class CrdFile(_Record):
     required_by: tuple[str, ...] = ()
 
 
-class External(_Record):
+class External(_Record, frozen=True):
     """What the user brings: an operator that the platform relies on but does not install."""
 
     name: str
@@ -105,20 +105,20 @@ class External(_Record):
     crds: tuple[str, ...] = ()
 
 
-class Image(_Record):
+class Image(_Record, frozen=True):
     """A container image that some object of the set names anywhere, also inside arguments and ConfigMaps."""
 
     image: str
     components: tuple[str, ...] = ()
 
 
-class Generate(_Record):
+class Generate(_Record, frozen=True):
     """A value that ``secrets create`` makes up: so many random characters."""
 
     length: int
 
 
-class CopyOf(_Record):
+class CopyOf(_Record, frozen=True):
     """Another Secret's key whose value this key shares."""
 
     namespace: str
@@ -126,7 +126,7 @@ class CopyOf(_Record):
     key: str
 
 
-class SecretKey(_Record):
+class SecretKey(_Record, frozen=True):
     """One key of a Secret: generated, fixed, copied, or (none of these) from the user.
 
     Attributes:
@@ -144,7 +144,7 @@ class SecretKey(_Record):
     copy_of: CopyOf | None = None
 
 
-class SecretRequirement(_Record):
+class SecretRequirement(_Record, frozen=True):
     """A Secret that the set refers to and that must exist; its values are in no document."""
 
     namespace: str
@@ -156,7 +156,7 @@ class SecretRequirement(_Record):
     template: Any = None
 
 
-class Endpoint(_Record):
+class Endpoint(_Record, frozen=True):
     """An address inside the cluster at which a component can be reached."""
 
     component: str
@@ -167,14 +167,14 @@ class Endpoint(_Record):
     port: int | None = None
 
 
-class Warning(_Record):  # noqa: A001 (the document's own word)
+class Warning(_Record, frozen=True):  # noqa: A001 (the document's own word)
     """Something that was accepted but deserves attention."""
 
     text: str
     component: str | None = None
 
 
-class GraphNode(_Record):
+class GraphNode(_Record, frozen=True):
     """A node of the wiring."""
 
     id: str
@@ -184,7 +184,7 @@ class GraphNode(_Record):
     namespace: str | None = None
 
 
-class GraphEdge(_Record):
+class GraphEdge(_Record, frozen=True):
     """A connection: ``flow`` is traffic (its label a port), ``requires`` a need without traffic of its own."""
 
     source: str = msgspec.field(name="from")
@@ -193,14 +193,14 @@ class GraphEdge(_Record):
     kind: Literal["flow", "requires"] = "flow"
 
 
-class Graph(_Record):
+class Graph(_Record, frozen=True):
     """The wiring of the platform."""
 
     nodes: tuple[GraphNode, ...] = ()
     edges: tuple[GraphEdge, ...] = ()
 
 
-class SetDocument(_Record):
+class SetDocument(_Record, frozen=True):
     """A whole platform; entries stand in apply order.
 
     Attributes:
