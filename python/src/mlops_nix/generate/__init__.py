@@ -1,0 +1,1 @@
+"""Generators of what lies in ``generated/``; they need the development dependencies."""
