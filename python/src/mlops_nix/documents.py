@@ -463,7 +463,11 @@ class _YamlReader:
         """Make a key of a scalar that is no string, as kubectl does; a list, a map or null can't be one."""
         if isinstance(value, bool | int | float):
             return json.dumps(value)
-        return self._fail(event.start_mark, f"{type_name(value)} as a key; expected a string")
+        return self._fail(
+            event.start_mark,
+            f"{type_name(value)} as a key; expected a string",
+            "quote it; `{{ … }}` is a template: render it first",
+        )
 
     def _alias(self, event: Any) -> tuple[Any, int]:
         anchor = event.anchor

@@ -1,0 +1,36 @@
+"""Did you mean: the nearest of some names, found cheaply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Give the name that was probably meant; nothing if none is near.
+
+    A name that differs only in case, ``-`` or ``_`` wins.
+    """
+    candidates = list(names)
+    plain = _plain(name)
+    for candidate in candidates:
+        if _plain(candidate) == plain:
+            return candidate
+    import difflib
+
+    # Filter by length first: the ratio of texts that differ much in length cannot reach the cutoff.
+    near = [candidate for candidate in candidates if abs(len(candidate) - len(name)) <= max(3, len(name) // 2)]
+    found = difflib.get_close_matches(name.lower(), [candidate.lower() for candidate in near[:2000]], n=1, cutoff=0.7)
+    return next((candidate for candidate in near if candidate.lower() == found[0]), None) if found else None
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Give ``; did you mean X?``, or nothing."""
+    found = nearest(name, names)
+    return f"; did you mean {found}?" if found else ""
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
