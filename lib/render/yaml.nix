@@ -126,13 +126,11 @@ let
   # One line, all of it to be seen.
   isLine =
     text:
-    isAscii text
-    || !(hasControls text) && length (split "[\t\n]" text) == 1 && !(hasInvisible text);
+    isAscii text || !(hasControls text) && length (split "[\t\n]" text) == 1 && !(hasInvisible text);
 
   # Is this line read back as itself when it stands without quotes? No letter outside ASCII means anything to YAML, so each byte
   # of one may be judged as if it were any letter.
-  isPlain =
-    text: isPlainAscii (concatStringsSep "x" (filter isString (split "[^ -~]" text)));
+  isPlain = text: isPlainAscii (concatStringsSep "x" (filter isString (split "[^ -~]" text)));
 
   quoted =
     text:
