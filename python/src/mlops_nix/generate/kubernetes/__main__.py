@@ -25,7 +25,7 @@ def main() -> int:
     arguments = parser.parse_args()
     reference = reference_folder()
     if not (reference / "upstream" / "crds" / "index.json").is_file():
-        print(f"{reference}/upstream/crds: no index.json; name the folder in MLOPS_NIX_REFERENCE", file=sys.stderr)
+        sys.stderr.write(f"{reference}/upstream/crds: no index.json; name the folder in MLOPS_NIX_REFERENCE\n")
         return 2
     made = files(reference)
     if not arguments.check:
@@ -33,7 +33,7 @@ def main() -> int:
         return 0
     stale = stale_files(arguments.folder, made)
     for path in stale:
-        print(f"stale: {arguments.folder / path}")
+        sys.stdout.write(f"stale: {arguments.folder / path}\n")
     return 1 if stale else 0
 
 

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mlops_nix.generate.kubernetes.structure import Node, Schema, custom_node, share, text_of
+from mlops_nix.generate.kubernetes.structure import Node, Schema, custom_node, object_fields, share, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The definition of the core file that the API server checks an object's metadata against, whatever the CRD says.
-METADATA = "core#meta/v1.ObjectMeta"
 # Kinds whose CRD at hand is a variant without a schema, although another kind has the same one.
 # Source: argoproj/argo-workflows pkg/apis/workflow/v1alpha1: both have `Spec WorkflowSpec`; upstream's full CRD of
 # ClusterWorkflowTemplate is not among the references.
@@ -118,8 +116,7 @@ def object_node(schema: Schema) -> Node:
     root = custom_node(schema)
     if root == "object":
         root = {"fields": {}, "open": True}
-    fields = {**root["fields"], "apiVersion": "string", "kind": "string", "metadata": METADATA}
-    return {**root, "fields": dict(sorted(fields.items()))}
+    return {**root, "fields": object_fields(root["fields"])}
 
 
 def _richest(variants: list[Kind]) -> Kind:
@@ -141,5 +138,5 @@ _Loader.yaml_implicit_resolvers = {
 
 def _documents(path: Path) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8") as stream:
-        documents = [document for document in yaml.load_all(stream, Loader=_Loader) if document]  # noqa: S506
+        documents = [document for document in yaml.load_all(stream, Loader=_Loader) if document]
     return [document for document in documents if document["kind"] == "CustomResourceDefinition"]

@@ -41,12 +41,8 @@ _BOUNDS = (
     "maxLength",
     "minimum",
     "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
     "minItems",
     "maxItems",
-    "uniqueItems",
     "minProperties",
     "maxProperties",
 )
@@ -70,6 +66,10 @@ WORDS = {
 # Source: k8s.io/api/core/v1 types.go, `+default="TCP"` on ContainerPort.protocol and ServicePort.protocol.
 _CORE_KEY_DEFAULTS = {"protocol": "TCP"}
 _CORE_NAME = re.compile(r"(?:.*\.)?([a-z0-9]+)\.(v\d+(?:(?:alpha|beta)\d+)?|version)\.([A-Za-z0-9]+)")
+
+
+# What the API server checks the metadata of a custom object against.
+METADATA = "core#meta/v1.ObjectMeta"
 
 
 class UnknownKeywordError(ValueError):
@@ -146,6 +146,8 @@ def custom_node(schema: Schema) -> Node:
     if "anyOf" in schema:
         more["anyOf"] = schema["anyOf"]
     keep = schema.get("x-kubernetes-preserve-unknown-fields") is True
+    if schema.get("x-kubernetes-embedded-resource"):
+        return _embedded(schema, more, keep=keep)
     kind = schema.get("type")
     if kind is None:
         if not keep:
@@ -160,8 +162,6 @@ def custom_node(schema: Schema) -> Node:
         return _list(schema, custom_node(schema["items"]), more, defaults)
     if kind != "object":
         return _scalar(schema, kind, more)
-    if schema.get("x-kubernetes-embedded-resource"):
-        more["embedded"] = True
     values = schema.get("additionalProperties")
     if isinstance(values, dict) and values:
         return _map(custom_node(values), more)
@@ -173,6 +173,17 @@ def custom_node(schema: Schema) -> Node:
             return _bounded("object", more)
         more["open"] = True
     return _fields(fields, schema, more)
+
+
+def object_fields(fields: dict[str, Node]) -> dict[str, Node]:
+    """Return the fields of a complete object: what every object has is as the API server sees it, whatever the CRD says."""
+    return dict(sorted({**fields, "apiVersion": "string", "kind": "string", "metadata": METADATA}.items()))
+
+
+def _embedded(schema: Schema, more: dict[str, Any], *, keep: bool) -> Node:
+    fields = {name: custom_node(field) for name, field in schema.get("properties", {}).items()}
+    required = sorted({*schema.get("required", []), "apiVersion", "kind"})
+    return {"fields": object_fields(fields), "required": required, **({"open": True} if keep else {}), **more}
 
 
 def _refuse_unknown(schema: Schema, known: set[str]) -> None:
