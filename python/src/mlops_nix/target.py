@@ -192,21 +192,39 @@ _WAVES = {
     "crds": (10, ("CustomResourceDefinition",)),
     "config": (
         20,
-        (
-            "PriorityClass StorageClass RuntimeClass IngressClass ResourceQuota LimitRange NetworkPolicy ServiceAccount Secret "
-            "ConfigMap PersistentVolume PersistentVolumeClaim ClusterRole ClusterRoleBinding Role RoleBinding Service"
-        ).split(),
+        [
+            "PriorityClass",
+            "StorageClass",
+            "RuntimeClass",
+            "IngressClass",
+            "ResourceQuota",
+            "LimitRange",
+            "NetworkPolicy",
+            "ServiceAccount",
+            "Secret",
+            "ConfigMap",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "Role",
+            "RoleBinding",
+            "Service",
+        ],
     ),
     "workloads": (
         30,
-        "Deployment StatefulSet DaemonSet ReplicaSet PodDisruptionBudget HorizontalPodAutoscaler".split(),
+        ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "PodDisruptionBudget", "HorizontalPodAutoscaler"],
     ),
     "webhooks": (
         40,
-        (
-            "MutatingWebhookConfiguration ValidatingWebhookConfiguration APIService ValidatingAdmissionPolicy "
-            "ValidatingAdmissionPolicyBinding"
-        ).split(),
+        [
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+            "APIService",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+        ],
     ),
     "resources": (50, ()),
 }

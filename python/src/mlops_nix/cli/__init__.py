@@ -29,7 +29,8 @@ class CommandsByPlace(click.Group):
         return sorted(
             name.removesuffix(".py").replace("_", "-")
             for name in os.listdir(os.path.dirname(__file__))
-            if name.endswith(".py") and not name.startswith("_")
+            # A module, or a package of subcommands, which has no dot in its name.
+            if (name.endswith(".py") or "." not in name) and not name.startswith("_")
         )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
