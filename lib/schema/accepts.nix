@@ -14,6 +14,9 @@ let
     all
     attrNames
     attrValues
+    concatLists
+    concatMap
+    elemAt
     filter
     head
     intersectAttrs
@@ -52,48 +55,70 @@ let
   isShallow =
     node: isString node && !isReference node && (node == "any" || (wordOf node).type != null);
 
-  select = names: set: intersectAttrs (listToAttrs (map (name: { inherit name; value = null; }) names)) set;
+  setOf = names: listToAttrs (map (name: { inherit name; value = null; }) names);
+
+  # Maps and lists of plain strings: labels, arguments. Their leaves are checked together.
+  isStringMap = node: isAttrs node && node == { values = "string"; };
+  isStringList = node: node == [ "string" ];
 
   compileObject =
     node:
     let
       inherit (node) fields;
       names = attrNames fields;
+      fieldsWhere = wanted: intersectAttrs (setOf (filter (name: wanted fields.${name}) names)) fields;
+
       types = mapAttrs (_: onlyType) fields;
       several = filter (name: types.${name} == null) names;
       expected = removeAttrs types several;
-      deep = mapAttrs (_: compile) (select (filter (name: !isShallow fields.${name}) names) fields);
-      required = node.required or [ ];
-      requiredSet = select required (fields // listToAttrs (map (name: { inherit name; value = null; }) required));
-      requiredNames = attrNames requiredSet;
+      stringMaps = fieldsWhere isStringMap;
+      stringLists = fieldsWhere isStringList;
+      deep = fieldsWhere (
+        field: !(isShallow field || isStringMap field || isStringList field)
+      );
+      checks = mapAttrs (_: compile) deep;
+      # Up to three such fields are named in the predicate itself, which saves a call for each.
+      count = length (attrNames deep);
+      first = elemAt (attrNames deep) 0;
+      second = elemAt (attrNames deep) 1;
+      third = elemAt (attrNames deep) 2;
+      required = setOf (node.required or [ ]);
+      requiredNames = attrNames required;
       constraints = constraintsOf node;
 
-      typesAgree =
-        if node.open or false then
-          value:
-          let
-            known = intersectAttrs expected value;
-          in
-          map typeOf (attrValues known) == attrValues (intersectAttrs known expected)
-        else
-          null;
-      closed = typesAgree == null;
-      free = several == [ ];
-      shallow = deep == { };
-      optional = required == [ ];
+      closed = !(node.open or false);
+      oneTypeEach = several == [ ];
+      noStringMaps = stringMaps == { };
+      noStringLists = stringLists == { };
+      optional = requiredNames == [ ];
       unbounded = constraints == [ ];
     in
     value:
     isAttrs value
+    &&
+      map typeOf (
+        attrValues (
+          if !closed then
+            intersectAttrs expected value
+          else if oneTypeEach then
+            value
+          else
+            removeAttrs value several
+        )
+      ) == attrValues (intersectAttrs value expected)
+    && (optional || attrNames (intersectAttrs required value) == requiredNames)
     && (
-      if closed then
-        map typeOf (attrValues (if free then value else removeAttrs value several))
-        == attrValues (intersectAttrs value expected)
-      else
-        typesAgree value
+      noStringMaps || all isString (concatMap attrValues (attrValues (intersectAttrs stringMaps value)))
     )
-    && (optional || attrNames (intersectAttrs requiredSet value) == requiredNames)
-    && (shallow || all (name: deep.${name} value.${name}) (attrNames (intersectAttrs value deep)))
+    && (noStringLists || all isString (concatLists (attrValues (intersectAttrs stringLists value))))
+    && (
+      if count > 3 then
+        all (name: checks.${name} value.${name}) (attrNames (intersectAttrs value checks))
+      else
+        (count < 1 || !(value ? ${first}) || checks.${first} value.${first})
+        && (count < 2 || !(value ? ${second}) || checks.${second} value.${second})
+        && (count < 3 || !(value ? ${third}) || checks.${third} value.${third})
+    )
     && (unbounded || all (constraint: constraint.holds value) constraints);
 
   compileMap =

@@ -1,0 +1,383 @@
+# A platform for Flux and Argo CD: the objects that point at a rendered folder, and what the folder's objects
+# must carry for it.
+{ options, yaml }:
+let
+  inherit (builtins)
+    attrNames
+    elemAt
+    filter
+    genList
+    head
+    length
+    map
+    match
+    toString
+    toFile
+    unsafeDiscardStringContext
+    ;
+  inherit (options) compile describe option types;
+  files = import ../platform/files.nix;
+  derivations = import ../render/derivation.nix;
+
+  name = option {
+    type = types.dnsLabel;
+    default = null;
+    defaultText = "the platform's name";
+    description = "Name of the objects.";
+  };
+
+  fluxOptions = compile {
+    inherit name;
+    url = option {
+      type = types.uri;
+      description = "Where the rendered folder is: oci://… or a Git URL.";
+    };
+    kind = option {
+      type = types.enum [
+        "OCIRepository"
+        "GitRepository"
+        "Bucket"
+      ];
+      derive = { config, ... }: if match "oci://.*" config.url != null then "OCIRepository" else "GitRepository";
+      defaultText = "OCIRepository for oci://, else GitRepository";
+      description = "Kind of the source.";
+    };
+    ref = option {
+      type = types.attrsOf types.string;
+      derive = { config, ... }: if config.kind == "OCIRepository" then { tag = "latest"; } else { branch = "main"; };
+      defaultText = "tag latest, or branch main";
+      description = "Tag, digest, semver, branch or commit of the source.";
+    };
+    path = option {
+      type = types.string;
+      default = ".";
+      description = "Folder of the set within the source.";
+    };
+    interval = option {
+      type = types.duration;
+      default = "10m";
+      description = "How often Flux looks.";
+    };
+    timeout = option {
+      type = types.duration;
+      default = "30m";
+      description = "How long one wave may take.";
+    };
+    namespace = option {
+      type = types.dnsLabel;
+      default = "flux-system";
+      description = "Namespace of Flux's objects.";
+    };
+    secretRef = option {
+      type = types.dnsSubdomain;
+      default = null;
+      description = "Secret with the credentials of the source.";
+    };
+    prune = option {
+      type = types.bool;
+      default = true;
+      description = "Whether what leaves the set is deleted; volumes, CRDs and namespaces are kept in any case.";
+    };
+  };
+
+  argocdOptions = compile {
+    inherit name;
+    repoURL = option {
+      type = types.uri;
+      description = "Git repository that holds the rendered folder.";
+    };
+    path = option {
+      type = types.string;
+      description = "Folder of the set within the repository.";
+    };
+    targetRevision = option {
+      type = types.string;
+      default = "HEAD";
+      description = "Branch, tag or commit.";
+    };
+    project = option {
+      type = types.dnsSubdomain;
+      default = "default";
+      description = "Argo CD project.";
+    };
+    namespace = option {
+      type = types.dnsLabel;
+      default = "argocd";
+      description = "Namespace of Argo CD.";
+    };
+    server = option {
+      type = types.url;
+      default = "https://kubernetes.default.svc";
+      description = "Cluster to deploy to.";
+    };
+    automated = option {
+      type = types.bool;
+      default = true;
+      description = "Whether Argo CD syncs by itself.";
+    };
+    prune = option {
+      type = types.bool;
+      default = true;
+      description = "Whether what leaves the set is deleted; volumes, CRDs and namespaces are kept in any case.";
+    };
+  };
+
+  check =
+    subject: compiled: args: problems:
+    let
+      config = compiled.fill { inherit config; } args;
+      found = compiled.explain "" args;
+      combined = problems config;
+    in
+    if !(compiled.accepts args) then
+      throw (describe.report subject found)
+    else if combined != [ ] then
+      throw (describe.report subject combined)
+    else
+      config;
+
+  optional = name: value: if value == null then { } else { ${name} = value; };
+
+  keep = {
+    Namespace = true;
+    CustomResourceDefinition = true;
+    PersistentVolumeClaim = true;
+    Secret = true;
+  };
+
+  annotate =
+    annotations: object:
+    object
+    // {
+      metadata = object.metadata // {
+        annotations = (object.metadata.annotations or { }) // annotations;
+      };
+    };
+
+  builtinKind =
+    apiVersion: match "[^./]*|[^./]*/.*|[^/]*[.]k8s[.]io/.*" apiVersion != null;
+
+  bundle = platform: name: objects: {
+    inherit objects;
+    yaml = yaml.stream objects;
+    package = derivation {
+      name = "${name}.yaml";
+      system = "x86_64-linux";
+      builder = "/bin/sh";
+      args = [
+        "-c"
+        ''while IFS= read -r line; do printf '%s\n' "$line"; done < ${toFile "objects.yaml" (unsafeDiscardStringContext (yaml.stream objects))} > "$out"''
+      ];
+      preferLocalBuild = true;
+      allowSubstitutes = false;
+    };
+  };
+
+  # A shell variable in a ConfigMap must survive Flux' postBuild substitution, volumes must survive pruning.
+  fluxObject =
+    object:
+    let
+      kept = if keep ? ${object.kind} then { "kustomize.toolkit.fluxcd.io/prune" = "Disabled"; } else { };
+      literal =
+        if object.kind == "ConfigMap" then { "kustomize.toolkit.fluxcd.io/substitute" = "Disabled"; } else { };
+      all = kept // literal;
+    in
+    if all == { } then object else annotate all object;
+
+  argocdObject =
+    wave: object:
+    annotate (
+      {
+        "argocd.argoproj.io/sync-wave" = toString wave;
+      }
+      // (
+        let
+          wanted =
+            (if keep ? ${object.kind} then [ "Prune=false" ] else [ ])
+            ++ (if builtinKind object.apiVersion then [ ] else [ "SkipDryRunOnMissingResource=true" ]);
+        in
+        if wanted == [ ] then
+          { }
+        else
+          { "argocd.argoproj.io/sync-options" = builtins.concatStringsSep "," wanted; }
+      )
+    ) object;
+
+  withFiles =
+    change: platform:
+    builtins.listToAttrs (
+      map (entry: {
+        name = entry.file;
+        value = yaml.document (change entry);
+      }) platform.entries
+    );
+in
+platform: {
+  /**
+    For Flux: a source and one Kustomization per wave, each waiting for the one before. `files` is the folder to
+    push, `objects` what goes into the cluster.
+
+    # Type
+
+    ```
+    flux :: { url, kind ?, interval ?, … } -> { objects, yaml, package, files }
+    ```
+  */
+  flux =
+    args:
+    let
+      subject = "mkPlatform ${platform.name}: gitops.flux";
+      config = check subject fluxOptions args (
+        config:
+        let
+          oci = match "oci://.*" config.url != null;
+        in
+        if oci && config.kind != "OCIRepository" then
+          [
+            {
+              path = "kind";
+              message = "${config.kind} does not read ${config.url}; expected OCIRepository, or a Git URL";
+            }
+          ]
+        else if !oci && config.kind == "OCIRepository" then
+          [
+            {
+              path = "url";
+              message = "expected oci://… for an OCIRepository, found ${config.url}";
+            }
+          ]
+        else
+          [ ]
+      );
+      name = if config.name == null then platform.name else config.name;
+      metadata = suffix: {
+        name = "${name}${suffix}";
+        inherit (config) namespace;
+      };
+      source = {
+        apiVersion = "source.toolkit.fluxcd.io/v1";
+        inherit (config) kind;
+        metadata = metadata "";
+        spec = {
+          inherit (config) url interval ref;
+        }
+        // optional "secretRef" (if config.secretRef == null then null else { name = config.secretRef; });
+      };
+      waves = platform.waves;
+      kustomization =
+        index:
+        let
+          wave = elemAt waves index;
+        in
+        {
+          apiVersion = "kustomize.toolkit.fluxcd.io/v1";
+          kind = "Kustomization";
+          metadata = metadata "-${files.folder wave}";
+          spec = {
+            inherit (config) interval timeout prune;
+            path = "${if config.path == "." then "." else config.path}/${files.folder wave}";
+            wait = true;
+            sourceRef = {
+              inherit (config) kind;
+              inherit name;
+            };
+          }
+          // (
+            if index == 0 then
+              { }
+            else
+              {
+                dependsOn = [ { name = "${name}-${files.folder (elemAt waves (index - 1))}"; } ];
+              }
+          );
+        };
+    in
+    bundle platform "${platform.name}-flux" (
+      [ source ] ++ genList kustomization (length waves)
+    )
+    // {
+      files = withFiles (entry: fluxObject entry.object) platform;
+    };
+
+  /**
+    For Argo CD: an Application; the files carry sync waves.
+
+    # Type
+
+    ```
+    argocd :: { repoURL, path, project ?, … } -> { objects, yaml, package, files }
+    ```
+  */
+  argocd =
+    args:
+    let
+      config = check "mkPlatform ${platform.name}: gitops.argocd" argocdOptions args (_: [ ]);
+      name = if config.name == null then platform.name else config.name;
+      webhooks = filter (
+        object:
+        object.kind == "ValidatingWebhookConfiguration" || object.kind == "MutatingWebhookConfiguration"
+      ) platform.objects;
+    in
+    bundle platform "${platform.name}-argocd" [
+      {
+        apiVersion = "argoproj.io/v1alpha1";
+        kind = "Application";
+        metadata = {
+          inherit name;
+          inherit (config) namespace;
+        };
+        spec = {
+          inherit (config) project;
+          source = {
+            inherit (config) repoURL path targetRevision;
+            directory.recurse = true;
+          };
+          destination = {
+            inherit (config) server;
+          };
+          syncPolicy = {
+            syncOptions = [
+              "ServerSideApply=true"
+              "RespectIgnoreDifferences=true"
+            ];
+            retry = {
+              limit = 5;
+              backoff = {
+                duration = "10s";
+                factor = 2;
+                maxDuration = "3m";
+              };
+            };
+          }
+          // (
+            if config.automated then
+              {
+                automated = {
+                  inherit (config) prune;
+                  selfHeal = true;
+                };
+              }
+            else
+              { }
+          );
+        }
+        // (
+          if webhooks == [ ] then
+            { }
+          else
+            {
+              # cert-manager and operators write the certificate there.
+              ignoreDifferences = map (object: {
+                group = "admissionregistration.k8s.io";
+                inherit (object) kind;
+                inherit (object.metadata) name;
+                jqPathExpressions = [ ".webhooks[]?.clientConfig.caBundle" ];
+              }) webhooks;
+            }
+        );
+      }
+    ]
+    // {
+      files = withFiles (entry: argocdObject entry.wave.number entry.object) platform;
+    };
+}

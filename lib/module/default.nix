@@ -1,0 +1,513 @@
+# mkModule: from a declaration to a builder, and from a call of the builder to a component.
+{
+  options,
+  nearest,
+  kubernetes,
+  schema,
+  network,
+}:
+let
+  inherit (builtins)
+    all
+    attrNames
+    attrValues
+    concatMap
+    concatStringsSep
+    filter
+    head
+    isAttrs
+    isFunction
+    isList
+    length
+    listToAttrs
+    map
+    mapAttrs
+    match
+    substring
+    tryEval
+    ;
+  inherit (options)
+    compile
+    declarationErrors
+    describe
+    flatten
+    option
+    types
+    ;
+  inherit (import ../internal.nix) note plain;
+  inherit (import ../platform/finalise.nix) finalise withoutNulls;
+  inherit (import ../platform/patch.nix { inherit nearest; }) applyPatches;
+  inherit (import ../kubernetes/pods.nix) mapContainers mapTemplate;
+  inherit (import ../text/case.nix) toUpper;
+  versionsOf = import ./versions.nix { inherit types nearest; };
+  images = import ./images.nix { inherit nearest describe; };
+  defaultSettings = import ../platform/settings.nix;
+  endpoints = import ./endpoint.nix;
+
+  moduleFields = {
+    builder = null;
+    group = null;
+    description = "";
+    versions = { };
+    lines = { };
+    withdrawn = { };
+    mainImage = null;
+    kind = "component";
+    provides = [ ];
+    requires = _: [ ];
+    crds = _: [ ];
+    checks = _: [ ];
+    warnings = _: [ ];
+    endpoints = _: { };
+    secrets = _: [ ];
+    connections = _: [ ];
+    deviations = [ ];
+    podSecurity = _: [ ];
+    pods = scope: [ (scope.k8s.selector null) ];
+    open = _: [ ];
+    apiAccess = _: false;
+  };
+  required = [
+    "name"
+    "summary"
+    "options"
+    "render"
+  ];
+
+  # label-studio -> mkLabelStudio
+  builderName =
+    name:
+    "mk"
+    + concatStringsSep "" (
+      map (word: toUpper (substring 0 1 word) + substring 1 64 word) (
+        filter (part: builtins.isString part && part != "") (builtins.split "[^A-Za-z0-9]+" name)
+      )
+    );
+
+  /**
+    Make a builder from a module: the same for the library's own modules and for a user's.
+
+    # Inputs
+
+    `name`: the system's name, lower case
+    `summary`: one line
+    `options`: declaration; must have `name` and `namespace`
+    `versions`: `{ "1.2.3" = { images.app = "…:1.2.3"; … }; }`; what differs by version is data here
+    `lines`: `{ "1.2" = { version = "1.2.3"; reason = "…"; }; }`: versions that are accepted and rendered as another, with a warning
+    `withdrawn`: `{ "1.0" = "reason"; }`: versions that can't be deployed any more
+    `mainImage`: the image that `image = "…"` replaces
+    `kind`: "component", "operator" or "store"
+    `provides`: requirements that this module meets
+    `requires`: scope -> names of requirements (operators, CRDs) that must be there
+    `crds`: scope -> names of CRDs that come with the component
+    `checks`: scope -> [{ when, path, message }]: combinations that cannot work
+    `warnings`: scope -> [text | { when, text }]
+    `endpoints`: scope -> { <name> = { protocol, service, port, … }; }
+    `secrets`: scope -> [{ name, keys, purpose, … }]
+    `connections`: scope -> [{ option, host, port, from ? }]: what the component's pods connect to
+    `pods`: scope -> [labels]: how the component's pods are told apart, when operators make them
+    `open`: scope -> [{ port, reason }]: ports that everyone may reach (webhooks that the API server calls)
+    `apiAccess`: scope -> bool: whether pods that operators make talk to the API
+    `podSecurity`: scope -> [{ level, reason, namespace ? }]: the level of pods that operators make
+    `deviations`: [{ rule, workload, reason }]: where it departs from the hardening rules
+    `render`: scope -> [object]
+
+    The scope holds `config`, `k8s` (bound constructors), `images`, `version`, `release` (the version's data),
+    `settings`, `name`, `namespace`, `endpoints`, `pullPolicy`.
+
+    # Type
+
+    ```
+    mkModule :: AttrSet -> Builder
+    ```
+
+    # Examples
+
+    ```nix
+    mkEcho = mkModule {
+      name = "echo";
+      summary = "Says what it hears";
+      options = {
+        name = option { type = types.dnsLabel; default = "echo"; description = "Name."; };
+        namespace = option { type = types.dnsLabel; description = "Namespace."; };
+      };
+      versions."1.0".images.app = "registry.k8s.io/echoserver:1.0";
+      render = { name, k8s, images, ... }: [
+        (k8s.deployment { inherit name; containers = [ { name = "echo"; image = images.app; } ]; })
+      ];
+    }
+    ```
+  */
+  mkModule =
+    declaration:
+    let
+      subject = "mkModule ${declaration.name or "(without name)"}";
+      unknown = attrNames (
+        removeAttrs declaration (attrNames moduleFields ++ required ++ [ "defaultVersion" ])
+      );
+      missing = filter (field: !(declaration ? ${field})) required;
+      fieldNames = attrNames moduleFields ++ required;
+      problems =
+        map (field: "${subject}: ${field}: required field is missing") missing
+        ++ map (
+          field:
+          "${subject}: ${field}: unknown field${
+            let
+              near = nearest field fieldNames;
+            in
+            if near == null then "" else "; did you mean ${near}?"
+          }"
+        ) unknown
+        ++ (
+          if missing != [ ] then
+            [ ]
+          else
+            map (problem: "${subject}: options.${problem}") (declarationErrors "" declaration.options)
+            ++ map (field: "${subject}: options.${field}: every module declares it") (
+              filter (field: !(declaration.options ? ${field})) [
+                "name"
+                "namespace"
+              ]
+            )
+            ++ (
+              if !isFunction declaration.render then
+                [ "${subject}: render: expected a function of the scope, found ${describe.found declaration.render}" ]
+              else
+                [ ]
+            )
+        );
+    in
+    if problems != [ ] then throw (concatStringsSep "\n" problems) else buildModule (moduleFields // declaration);
+
+  buildModule =
+    module:
+    let
+      builder = if module.builder == null then builderName module.name else module.builder;
+      versions = versionsOf module;
+      versioned = module.versions != { };
+      declared =
+        options.common.always
+        // (
+          if versioned then
+            {
+              version = option {
+                type = versions.type;
+                default = versions.newest;
+                description = "Version of ${module.name}.";
+              };
+            }
+          else
+            { }
+        )
+        // (if versioned && hasImages then { inherit (options.common) image; } else { })
+        // module.options;
+      hasImages = builtins.any (version: version ? images) (attrValues module.versions);
+      compiled = compile declared;
+
+      explain =
+        given:
+        let
+          found = compiled.explain "" given;
+        in
+        if isAttrs given then found else [
+          {
+            path = "";
+            message = "expected an attribute set of options, found ${describe.found given}";
+          }
+        ];
+
+      build =
+        settings: given:
+        if !compiled.accepts given then
+          throw (describe.report builder (explain given))
+        else
+          component (defaultSettings // settings) given;
+
+      component =
+        settings: args:
+        let
+          config = compiled.fill {
+            inherit config settings args;
+          } args;
+          inherit (config) name namespace;
+          version = if versioned then versions.resolve config.version else null;
+          release = if versioned then module.versions.${version} else { };
+          table = release.images or { };
+          imageOption = config.image or null;
+          selection = {
+            inherit table;
+            main = module.mainImage or null;
+            option = imageOption;
+          };
+          mainImage =
+            if module.mainImage != null then
+              module.mainImage
+            else if length (attrNames table) == 1 then
+              head (attrNames table)
+            else
+              null;
+          imageSelection = selection // {
+            main = mainImage;
+          };
+          resolvedImages = if hasImages then images.resolve imageSelection else table;
+          pullPolicies = images.policies {
+            images = resolvedImages;
+            option = imageOption;
+          };
+          context = kubernetes.context {
+            inherit
+              name
+              namespace
+              version
+              config
+              settings
+              ;
+            module = module.name;
+          };
+          scope = {
+            inherit
+              config
+              settings
+              name
+              namespace
+              version
+              release
+              args
+              ;
+            images = resolvedImages;
+            endpoints = componentEndpoints;
+            k8s = kubernetes.bind context;
+          };
+          componentEndpoints = mapAttrs (
+            endpointName: data:
+            endpoints.make (
+              {
+                inherit namespace;
+                component = name;
+                name = endpointName;
+                podLabels = context.selector (data.role or "server");
+              }
+              // removeAttrs data [ "role" ]
+            )
+          ) (module.endpoints scope);
+
+          problems =
+            map (check: removeAttrs check [ "when" ]) (filter (check: check.when) (module.checks scope))
+            ++ (if hasImages then images.problems imageSelection else [ ]);
+
+          located = map (
+            problem:
+            let
+              position = positionOf args problem.path;
+            in
+            if position == null then problem else { inherit position; } // problem
+          ) problems;
+
+          checked = value: if problems == [ ] then value else throw (describe.report builder located);
+
+          rendered =
+            let
+              result = module.render scope;
+              listed =
+                if isList result then
+                  result
+                else
+                  throw "${builder} ${name}: render: expected a list of objects, found ${describe.found result}";
+              patched = applyPatches "${builder} ${name}" config.patches (map (object: { inherit object; }) listed);
+            in
+            {
+              objects = map (entry: pull entry.object) patched.entries;
+              inherit (patched) warnings;
+            };
+
+          pull =
+            if pullPolicies == { } then
+              object: object
+            else
+              mapTemplate (
+                template:
+                template
+                // {
+                  spec = mapContainers (
+                    container:
+                    if pullPolicies ? ${container.image or ""} then
+                      container // { imagePullPolicy = pullPolicies.${container.image}; }
+                    else
+                      container
+                  ) template.spec;
+                }
+              );
+
+          warnings = map (warning: if isAttrs warning then warning.text else warning) (
+            filter (warning: !isAttrs warning || warning.when) (module.warnings scope)
+          );
+          self = {
+            _type = "component";
+            inherit
+              name
+              namespace
+              version
+              config
+              ;
+            module = module.name;
+            inherit builder;
+            inherit (module)
+              summary
+              kind
+              provides
+              deviations
+              ;
+            inherit settings;
+            endpoints = componentEndpoints;
+            pods = module.pods scope;
+            open = module.open scope;
+            apiAccess = module.apiAccess scope;
+            podSecurity = module.podSecurity scope;
+            secrets = map (secret: {
+              inherit namespace;
+              component = name;
+              type = "Opaque";
+              purpose = "";
+            } // secret) (filter (secret: secret != null) (module.secrets scope));
+            requires = module.requires scope;
+            crds = module.crds scope;
+            connections = filter (connection: connection != null && connection.host != null) (
+              module.connections scope
+            );
+            warnings =
+              (if versioned then versions.warning config.version else [ ]) ++ warnings ++ rendered.warnings;
+            images = attrValues resolvedImages;
+
+            # Objects with the core's notes, before checksums and hashes: what a platform works on.
+            rendered = rendered.objects;
+
+            # Objects as they leave when the component stands alone, checked against the API's schema.
+            objects = checkObjects (schema.forVersion (
+              if settings.kubernetesVersion == null then schema.default else settings.kubernetesVersion
+            )) "${builder} ${name}" (map plain (finalise (rendered.objects ++ network.standalone self)));
+
+            /**
+              The component with other arguments: a set that is merged over the old ones at every level, or a
+              function of the old ones.
+            */
+            override = change: build settings (if isFunction change then change args else merge args change);
+
+            # The same component told by its platform.
+            bind = other: build other args;
+
+            context = context;
+          };
+        in
+        checked self;
+
+      self = {
+        _type = "builder";
+        __functor = _: build { };
+        inherit builder;
+        inherit (module)
+          name
+          summary
+          description
+          group
+          provides
+          kind
+          ;
+        schema =
+          compiled.schema
+          // {
+            "$schema" = "https://json-schema.org/draft/2020-12/schema";
+            title = builder;
+            description = module.summary;
+          };
+        reference = {
+          inherit builder;
+          module = module.name;
+          inherit (module)
+            summary
+            description
+            group
+            deviations
+            kind
+            provides
+            lines
+            withdrawn
+            ;
+          options = flatten compiled;
+          versions = map (version: {
+            inherit version;
+            default = version == versions.newest;
+            images = module.versions.${version}.images or { };
+          }) (if versioned then versions.known else [ ]);
+        };
+        inherit compiled;
+      };
+    in
+    self;
+
+  # Sets are merged at every level; everything else is replaced. Wires and functions are values.
+  merge =
+    old: new:
+    if isAttrs old && isAttrs new && !(old ? _type) && !(new ? _type) then
+      old // mapAttrs (name: value: if old ? ${name} then merge old.${name} value else value) new
+    else
+      new;
+
+  # Position of the deepest attribute on an option's path that the user wrote.
+  positionOf =
+    args: path:
+    let
+      steps = filter (part: builtins.isString part && part != "") (builtins.split "[.]" path);
+      walk =
+        set: remaining:
+        if remaining == [ ] || !isAttrs set then
+          null
+        else
+          let
+            step = head (match "([^[]*).*" (head remaining));
+          in
+          if !(set ? ${step}) then
+            null
+          else
+            let
+              inner = walk set.${step} (builtins.tail remaining);
+            in
+            if inner != null then inner else describe.position step set;
+    in
+    walk args steps;
+
+  /**
+    Objects, or an error that names every problem of every object that the schema refuses. Nulls are left out.
+
+    # Type
+
+    ```
+    checkObjects :: Schema -> String -> [Object] -> [Object]
+    ```
+  */
+  checkObjects =
+    api: subject: objects:
+    let
+      fixed = map (object: if api.accepts object then object else withoutNulls object) objects;
+      bad = filter (object: !(api.accepts object)) fixed;
+      title =
+        object:
+        "${object.kind or "object without kind"} ${
+          if object ? metadata.namespace then "${object.metadata.namespace}/" else ""
+        }${object.metadata.name or "(without name)"}";
+      problems = concatMap (
+        object:
+        map (problem: "${subject}: ${title object}: ${if problem.path == "" then "" else "${problem.path}: "}${problem.message}") (
+          api.explain object
+        )
+      ) bad;
+    in
+    if all api.accepts objects then
+      objects
+    else if bad == [ ] then
+      fixed
+    else
+      throw (concatStringsSep "\n" problems);
+in
+{
+  inherit mkModule checkObjects merge;
+}

@@ -1,0 +1,36 @@
+# Options and their types: what a module declares, and what is made of a declaration.
+{ fragments }:
+let
+  declare = import ./declare.nix;
+  base = import ./types.nix { inherit fragments; };
+  references = import ./references.nix {
+    types = base;
+    inherit declare;
+  };
+  patches = import ./patches.nix {
+    types = base;
+    inherit declare;
+  };
+  types =
+    base
+    // references
+    // patches
+    // {
+      inherit (declare) submodule;
+    };
+in
+{
+  inherit types;
+  inherit (declare)
+    compile
+    declarationErrors
+    flatten
+    option
+    section
+    ;
+  common = import ./common.nix {
+    inherit types declare;
+    quantity = import ../kubernetes/quantity.nix;
+  };
+  describe = import ./describe.nix;
+}

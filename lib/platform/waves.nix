@@ -1,0 +1,175 @@
+# The order in which one pass applies cleanly.
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    concatStringsSep
+    elem
+    elemAt
+    filter
+    foldl'
+    groupBy
+    head
+    listToAttrs
+    map
+    mapAttrs
+    sort
+    toString
+    ;
+  inherit (import ../internal.nix) note;
+
+  # What the rest reads when it starts: identities, rights, configuration, volumes, names.
+  configuration = {
+    ServiceAccount = 1;
+    Role = 2;
+    RoleBinding = 3;
+    ClusterRole = 2;
+    ClusterRoleBinding = 3;
+    ConfigMap = 4;
+    Secret = 4;
+    PersistentVolumeClaim = 5;
+    PersistentVolume = 5;
+    StorageClass = 0;
+    PriorityClass = 0;
+    RuntimeClass = 0;
+    IngressClass = 0;
+    ResourceQuota = 1;
+    LimitRange = 1;
+    NetworkPolicy = 6;
+    Service = 7;
+    PodDisruptionBudget = 8;
+  };
+
+  webhooks = {
+    ValidatingWebhookConfiguration = true;
+    MutatingWebhookConfiguration = true;
+    ValidatingAdmissionPolicy = true;
+    ValidatingAdmissionPolicyBinding = true;
+    APIService = true;
+  };
+
+  # Within a wave: configuration first, then workloads, then what looks at them.
+  rankInWave =
+    object:
+    if configuration ? ${object.kind} then
+      configuration.${object.kind}
+    else
+      {
+        Issuer = 10;
+        ClusterIssuer = 10;
+        Certificate = 11;
+        StatefulSet = 20;
+        Deployment = 21;
+        DaemonSet = 21;
+        Job = 22;
+        CronJob = 23;
+        HorizontalPodAutoscaler = 31;
+        Ingress = 30;
+        HTTPRoute = 30;
+        ServiceMonitor = 32;
+        PodMonitor = 32;
+        PrometheusRule = 33;
+      }
+      .${object.kind} or 25;
+
+  core =
+    apiVersion:
+    let
+      group = builtins.match "([^/]*)/.*" apiVersion;
+    in
+    if group == null then true else builtins.match "[^.]*|.*[.]k8s[.]io" (head group) != null;
+
+  waveOf =
+    levels: components: entry:
+    let
+      inherit (entry) object;
+      component = if entry.component == null then null else components.${entry.component} or null;
+      operator = component != null && component.kind == "operator";
+      phase = (note object).phase or "run";
+      level = if entry.component == null then 0 else levels.${entry.component} or 0;
+    in
+    if object.kind == "Namespace" && object.apiVersion == "v1" then
+      0
+    else if object.kind == "CustomResourceDefinition" then
+      10
+    else if configuration ? ${object.kind} && core object.apiVersion then
+      20
+    else if operator then
+      if webhooks ? ${object.kind} || phase == "operator-config" then 40 else 30
+    else if webhooks ? ${object.kind} then
+      40
+    else if entry.component == null then
+      50 + 10 * (foldl' (most: id: if levels.${id} > most then levels.${id} else most) 0 (attrNames levels)) + 5
+    else
+      50 + 10 * level + (if phase == "prepare" then 0 else 5);
+
+  nameOf =
+    number:
+    {
+      "0" = "namespaces";
+      "10" = "crds";
+      "20" = "config";
+      "30" = "operators";
+      "40" = "operator-config";
+    }
+    .${toString number} or (
+      let
+        stage = (number - 50) / 10 + 1;
+      in
+      if (number - 50) - (stage - 1) * 10 == 0 then "stage-${toString stage}-prepare" else "stage-${toString stage}"
+    );
+in
+{
+  inherit nameOf waveOf rankInWave;
+
+  /**
+    How deep each component stands on others: 0 for one that needs none. A cycle is an error that shows its path.
+
+    # Type
+
+    ```
+    levels :: String -> { <id> :: [<id>] } -> { <id> :: Int }
+    ```
+  */
+  levels =
+    subject: dependencies:
+    let
+      walk =
+        path: id:
+        if elem id path then
+          throw "${subject}: components depend on each other in a circle: ${concatStringsSep " => " (path ++ [ id ])}; take one of these wires out"
+        else
+          foldl' (
+            deepest: other:
+            let
+              depth = 1 + walk (path ++ [ id ]) other;
+            in
+            if depth > deepest then depth else deepest
+          ) 0 dependencies.${id};
+      # Levels of components whose dependencies are known to be acyclic, each computed once.
+      memo = mapAttrs (
+        _: others: foldl' (deepest: other: let depth = 1 + memo.${other}; in if depth > deepest then depth else deepest) 0 others
+      ) dependencies;
+      # Depth-first search for a cycle over a graph as small as the wiring; only a graph with one is walked in full.
+      leaves = rest: let
+          free = filter (id: builtins.all (other: !(rest ? ${other})) rest.${id}) (attrNames rest);
+        in
+        if rest == { } then [ ] else if free == [ ] then attrNames rest else leaves (removeAttrs rest free);
+      stuck = leaves dependencies;
+    in
+    if stuck == [ ] then memo else builtins.seq (walk [ ] (head stuck)) (builtins.deepSeq (map (walk [ ]) stuck) memo);
+
+  sortEntries =
+    entries:
+    sort (
+      a: b:
+      if a.wave != b.wave then
+        a.wave < b.wave
+      else if a.rank != b.rank then
+        a.rank < b.rank
+      else if a.key != b.key then
+        a.key < b.key
+      else
+        false
+    ) entries;
+}
