@@ -85,10 +85,21 @@ class SubcommandsByPlace(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the subcommands, in alphabetical order."""
         del ctx
-        places = importlib.import_module(self.package).__path__
+        names = os.listdir(next(iter(importlib.import_module(self.package).__path__)))
         return sorted(
-            module.name.replace("_", "-") for module in pkgutil.iter_modules(places) if not module.name.startswith("_")
+            name.removesuffix(".py").replace("_", "-")
+            for name in names
+            if name.endswith(".py") and not name.startswith("_")
         )
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand of the first argument, or name those that there are."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-"):
+            ctx.fail(f"{args[0]}: unknown command; expected one of {', '.join(names)}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load the subcommand of that name."""
