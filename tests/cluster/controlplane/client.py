@@ -65,6 +65,7 @@ class Api:
     def __init__(self, url: str, token: str = "", *, ca: str | None = None, timeout: float = 60.0) -> None:
         self.url = url
         self.token = token
+        self.ca = ca
         arguments: dict[str, Any] = {"ca_certs": ca} if ca else {}
         self._pool = urllib3.PoolManager(maxsize=8, retries=False, timeout=urllib3.Timeout(total=timeout), **arguments)
 
@@ -128,6 +129,15 @@ class Api:
     def delete(self, path: str, body: Any = None, **query: str) -> Answer:
         """Delete one object; `body` are DeleteOptions."""
         return self.request("DELETE", path, body, query=query)
+
+    def until_write(self, method: str, path: str, body: Any, code: int, *, seconds: float = 30.0) -> Answer:
+        """Dry-run a write until the server answers `code`, or time is up; return the last answer."""
+        end = time.monotonic() + seconds
+        while True:
+            answer = self.request(method, path, body, content=APPLY, query={"fieldManager": "tester", "dryRun": "All"})
+            if answer.code == code or time.monotonic() > end:
+                return answer
+            time.sleep(0.05)
 
     def until(self, path: str, holds: Callable[[Answer], bool], *, seconds: float = 60.0, what: str = "") -> Answer:
         """Read `path` until `holds(answer)`; fail with the last answer after `seconds`."""

@@ -247,7 +247,10 @@ class ControlPlane:
         self.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
 
     def install_crds(self, files: Sequence[Path], *, seconds: float = 120.0) -> list[str]:
-        """Apply every CustomResourceDefinition in `files`, wait until all are established, return their names."""
+        """Apply every CustomResourceDefinition in `files`, wait until all are established, return their names.
+
+        Of a name that occurs twice (two projects' versions of one CRD) the first is installed.
+        """
         import yaml
 
         names = []
@@ -257,6 +260,8 @@ class ControlPlane:
                     continue
                 document.pop("status", None)
                 name = document["metadata"]["name"]
+                if name in names:
+                    continue
                 path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
                 answer = self.admin.request(
                     "PATCH", path, document, content=APPLY, query={"fieldManager": "crds", "force": "true"}
