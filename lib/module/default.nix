@@ -66,6 +66,7 @@ let
     pods = scope: [ (scope.k8s.selector null) ];
     open = _: [ ];
     apiAccess = _: false;
+    passthru = _: { };
   };
   required = [
     "name"
@@ -109,6 +110,7 @@ let
     `open`: scope -> [{ port, reason }]: ports that everyone may reach (webhooks that the API server calls)
     `apiAccess`: scope -> bool: whether pods that operators make talk to the API
     `podSecurity`: scope -> [{ level, reason, namespace ? }]: the level of pods that operators make
+    `passthru`: scope -> attributes of the component beside the usual ones (`buckets.<name>` of a store)
     `deviations`: [{ rule, workload, reason }]: where it departs from the hardening rules
     `render`: scope -> [object]
 
@@ -395,10 +397,10 @@ let
             # The same component told by its platform.
             bind = other: build other args;
 
-            context = context;
+            inherit context;
           };
         in
-        checked self;
+        checked (module.passthru scope // self);
 
       self = {
         _type = "builder";
