@@ -100,7 +100,7 @@ let
     `kind`: "component", "operator" or "store"
     `provides`: requirements that this module meets
     `requires`: scope -> names of requirements (operators, CRDs) that must be there
-    `crds`: scope -> names of CRDs that come with the component
+    `crds`: scope -> CRDs that come with the component: names, or { name; file; } for a variant of upstream's file
     `checks`: scope -> [{ when, path, message }]: combinations that cannot work
     `warnings`: scope -> [text | { when, text }]
     `endpoints`: scope -> { <name> = { protocol, service, port, … }; }

@@ -384,10 +384,17 @@ let
         let
           wanted = concatMap (
             id:
-            map (name: {
-              inherit name id;
-              crd = schema.crd name;
-            }) components.${id}.crds
+            map (
+              wanted:
+              let
+                crd = if isAttrs wanted then wanted else { name = wanted; };
+              in
+              {
+                inherit (crd) name;
+                inherit id;
+                crd = schema.crd crd;
+              }
+            ) components.${id}.crds
           ) ids;
           byFile = groupBy (need: need.crd.file) wanted;
         in

@@ -334,4 +334,39 @@ in
     version:
     schemas.${version}
       or (throw "schema: Kubernetes ${version} is not known; expected one of ${concatStringsSep ", " versions}");
+
+  /**
+    Where upstream's file of a CRD can be had. `file` chooses among upstream's variants of it; the first that is known is
+    the usual one.
+
+    # Type
+    ```
+    crd :: { name :: String; file ? String; } -> { name; file; url; sha256; bytes; }
+    ```
+
+    # Examples
+    ```nix
+    (crd { name = "workflows.argoproj.io"; file = "argoproj.io-4.0.5-minimal/workflows.yaml"; }).sha256
+    => "358d5f18…"
+    ```
+  */
+  crd =
+    {
+      name,
+      file ? null,
+    }:
+    let
+      known =
+        loaded.custom.crds.${name}
+          or (throw "schema: CRD ${name}: not known${suggest name (attrNames loaded.custom.crds)}");
+      variants = builtins.filter (variant: variant.file == file) ([ known ] ++ known.alternatives);
+    in
+    if file == null then
+      known
+    else if variants == [ ] then
+      throw "schema: CRD ${name}: no file ${file}; there are ${
+        concatStringsSep ", " (map (variant: variant.file) ([ known ] ++ known.alternatives))
+      }"
+    else
+      builtins.head variants // { inherit name; };
 }
