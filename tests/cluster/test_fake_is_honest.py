@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cluster.controlplane import Answer, Api, ControlPlane, Object
+from tests.cluster.objects import config_map, crd, deployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,68 +26,6 @@ CONFIG_LIMIT = 1048576
 def scenario(function: Callable[[Api, str], list[Answer]]) -> Callable[[Api, str], list[Answer]]:
     SCENARIOS[function.__name__] = function
     return function
-
-
-def config_map(name: str, data: dict[str, str] | None = None, **more: Any) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data or {}, **more}
-
-
-def deployment(name: str, *, replicas: int | None = 1, image: str = "registry.test/app:1", app: str = "") -> Object:
-    labels = {"app": app or name}
-    container = {"name": "app", "image": image, "ports": [{"containerPort": 80}], "env": [{"name": "A", "value": "1"}]}
-    spec: Object = {
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-    }
-    if replicas is not None:
-        spec["replicas"] = replicas
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
-
-
-def crd(group: str, plural: str = "widgets", kind: str = "Widget") -> Object:
-    schema = {
-        "type": "object",
-        "required": ["spec"],
-        "properties": {
-            "spec": {
-                "type": "object",
-                "required": ["size"],
-                "properties": {
-                    "size": {"type": "integer", "minimum": 1, "maximum": 9},
-                    "mode": {"type": "string", "enum": ["fast", "safe"]},
-                    "parts": {
-                        "type": "array",
-                        "x-kubernetes-list-type": "map",
-                        "x-kubernetes-list-map-keys": ["name"],
-                        "items": {
-                            "type": "object",
-                            "required": ["name"],
-                            "properties": {"name": {"type": "string"}, "count": {"type": "integer"}},
-                        },
-                    },
-                },
-            },
-            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-        },
-    }
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema},
-        "subresources": {"status": {}},
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural},
-            "versions": [version],
-        },
-    }
 
 
 def maps(namespace: str, name: str = "") -> str:

@@ -19,6 +19,7 @@ from tests.cluster.controlplane.plane import write_kubeconfig
 from .api import FakeApi, Webhook
 from .controllers import Controllers, condition
 from .faults import Fault, answered, dropping, on, throttled, writes
+from .forward import Forward
 from .serving import Request, Response, Server
 from .status import Refusal
 
@@ -30,6 +31,7 @@ __all__ = [
     "FakeApi",
     "FakeCluster",
     "Fault",
+    "Forward",
     "Refusal",
     "Request",
     "Response",
