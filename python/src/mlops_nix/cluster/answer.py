@@ -95,6 +95,7 @@ class Answer:
         warnings: Texts of the ``Warning`` headers.
         webhook: The webhook that an error is about.
         date: The ``Date`` header: the time as the server sees it.
+        text: A body that is no JSON, such as a container's log.
     """
 
     outcome: Outcome
@@ -106,6 +107,7 @@ class Answer:
     warnings: tuple[str, ...] = ()
     webhook: str = ""
     date: str = ""
+    text: str = ""
 
     @property
     def ok(self) -> bool:
@@ -174,10 +176,11 @@ def classify(response: Response, *, path: str = "") -> Answer:
         ),
         webhook["name"] if webhook else "",
         response.headers.get("date", ""),
+        response.body.decode("utf-8", "replace") if value is None else "",
     )
 
 
-def _outcome(code: int, status: Mapping[str, Any], message: str, causes: tuple[Cause, ...], path: str) -> Outcome:  # noqa: PLR0911
+def _outcome(code: int, status: Mapping[str, Any], message: str, causes: tuple[Cause, ...], path: str) -> Outcome:
     reason = as_text(status.get("reason"))
     if 200 <= code < 300:  # noqa: PLR2004
         # A DELETE answers 200 with a Status; a Status that says Failure does not come with 2xx.

@@ -20,7 +20,7 @@ from mlops_nix.cluster.transport import Disconnected
 from mlops_nix.errors import ApiError, ClusterError, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mlops_nix.cluster.clock import Clock
     from mlops_nix.cluster.discovery import Resource
@@ -94,7 +94,7 @@ class Api:
         self.server_time_offset = 0.0
         self._patience = patience
         self._first_patience = first_patience
-        self._jitter = jitter
+        self.jitter = jitter
         self._answered = False
         self._warned: set[str] = set()
         self._lock = threading.Lock()
@@ -163,7 +163,7 @@ class Api:
                         continue
                 if answer.outcome not in RETRYABLE:
                     return answer
-            delay = backoff(attempt, self._jitter())
+            delay = backoff(attempt, self.jitter())
             if answer is not None and answer.retry_after is not None:
                 delay = max(answer.retry_after, delay)
             if self.clock.monotonic() + delay > until:
@@ -459,11 +459,6 @@ class Api:
             timeout=float(seconds + 10),
         )
 
-    def text(self, path: str, *, query: Query = ()) -> str:
-        """Read plain text, such as a container's log; empty where it cannot be read."""
-        answer = self.send("GET", path, query=query, accept="*/*", patience=0.0)
-        return answer.message if not answer.ok else ""
-
 
 def _encode(body: Any) -> bytes | None:
     if body is None or isinstance(body, bytes):
@@ -491,9 +486,3 @@ def error_of(answer: Answer, subject: str) -> ApiError:
         status=answer.status,
         http_status=answer.http_status,
     )
-
-
-def pages(items: list[Any], size: int) -> Iterator[list[Any]]:
-    """Split a list into parts."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
