@@ -84,6 +84,7 @@ let
       third = elemAt (attrNames deep) 2;
       required = setOf (node.required or [ ]);
       requiredNames = attrNames required;
+      onlyRequired = head requiredNames;
       constraints = constraintsOf node;
 
       closed = !(node.open or false);
@@ -91,6 +92,7 @@ let
       noStringMaps = stringMaps == { };
       noStringLists = stringLists == { };
       optional = requiredNames == [ ];
+      oneRequired = length requiredNames == 1;
       unbounded = constraints == [ ];
     in
     value:
@@ -106,7 +108,15 @@ let
             removeAttrs value several
         )
       ) == attrValues (intersectAttrs value expected)
-    && (optional || attrNames (intersectAttrs required value) == requiredNames)
+    && (
+      optional
+      || (
+        if oneRequired then
+          value ? ${onlyRequired}
+        else
+          attrNames (intersectAttrs required value) == requiredNames
+      )
+    )
     && (
       noStringMaps || all isString (concatMap attrValues (attrValues (intersectAttrs stringMaps value)))
     )
