@@ -418,7 +418,8 @@ let
           wave = waveByNumber.${toString found.wave};
         in
         {
-          inherit (found) object wave component;
+          inherit (found) object component;
+          inherit wave;
           file = files.path wave found;
         }
       ) sorted;
