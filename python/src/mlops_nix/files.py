@@ -379,6 +379,33 @@ def check_paths(paths: Mapping[str, Any]) -> None:
                 raise InputError(f"{path} and {place} exclude one another: one is the folder of the other")
 
 
+def replace_file(path: Path, content: bytes) -> bool:
+    """Write one file that the user named, whole or not at all.
+
+    Args:
+        path: The file; its folder is made where it is missing.
+        content: Its bytes.
+
+    Returns:
+        Whether it changed; a file that is as it should be keeps its time.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}{_STAGING}{uuid.uuid4().hex[:8]}")
+    try:
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_file(temporary, content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot be written: {_reason(error)}; nothing was changed", path=str(path)) from None
+    return True
+
+
 def _is_digest(state: str) -> bool:
     return len(state) == 64 and " " not in state  # noqa: PLR2004 (the length of a sha256)
 
