@@ -104,7 +104,8 @@ let
     `checks`: scope -> [{ when, path, message }]: combinations that cannot work
     `warnings`: scope -> [text | { when, text }]
     `endpoints`: scope -> { <name> = { protocol, service, port, … }; }
-    `secrets`: scope -> [{ name, keys, purpose, … }]
+    `secrets`: scope -> [{ name, keys, purpose ?, type ?, annotations ?, provided ? }], keys [{ key, purpose, generate ?, value ?, copyOf ? }];
+      `provided` when a controller makes it
     `connections`: scope -> [{ option, host, port, from ? }]: what the component's pods connect to
     `pods`: scope -> [labels]: how the component's pods are told apart, when operators make them
     `open`: scope -> [{ port, reason }]: ports that everyone may reach (webhooks that the API server calls)
@@ -365,12 +366,29 @@ let
             open = module.open scope;
             apiAccess = module.apiAccess scope;
             podSecurity = module.podSecurity scope;
-            secrets = map (secret: {
-              inherit namespace;
-              component = name;
-              type = "Opaque";
-              purpose = "";
-            } // secret) (filter (secret: secret != null) (module.secrets scope));
+            secrets = map (
+              secret:
+              {
+                inherit namespace;
+                component = name;
+                type = "Opaque";
+                purpose = "";
+                annotations = { };
+              }
+              // secret
+              // {
+                keys = map (
+                  key:
+                  {
+                    purpose = "";
+                    generate = null;
+                    value = null;
+                    copyOf = null;
+                  }
+                  // key
+                ) secret.keys;
+              }
+            ) (filter (secret: secret != null) (module.secrets scope));
             requires = module.requires scope;
             crds = module.crds scope;
             connections = filter (connection: connection != null && connection.host != null) (

@@ -66,6 +66,16 @@ let
   label = name: builtins.replaceStrings [ "_" ] [ "-" ] name;
   secretOf = name: database: "${name}-${label database.name}";
 
+  superuserOf =
+    config:
+    if config.secretRef != null then
+      config.secretRef
+    else
+      {
+        name = "${config.name}-superuser";
+        key = "password";
+      };
+
   isCluster = config: config.mode == "cnpg";
   serviceOf = config: if isCluster config then "${config.name}-rw" else config.name;
 
@@ -447,7 +457,31 @@ in
         (key "username" "user name" { value = database.owner; })
         (key "password" "password of ${database.owner}" { generate.length = 32; })
       ];
-    }) config.databases;
+    }) config.databases
+    ++ (
+      if config.backup.store == null then
+        [ ]
+      else
+        let
+          inherit (config.backup.store) credentials;
+          copy = field: purpose: source: key field purpose {
+            copyOf = {
+              inherit (credentials) namespace name;
+              key = source;
+            };
+          };
+        in
+        [
+          {
+            name = "${name}-backup";
+            purpose = "bucket of the backups";
+            keys = [
+              (copy "AWS_ACCESS_KEY_ID" "access key id" credentials.accessKey)
+              (copy "AWS_SECRET_ACCESS_KEY" "secret access key" credentials.secretKey)
+            ];
+          }
+        ]
+    );
 
   connections =
     { config, ... }:
