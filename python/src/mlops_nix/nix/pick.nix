@@ -66,10 +66,8 @@ let
       if mlops == null then
         throw "expected a platform, found the component ${value.name}; put it into mkPlatform { components = { … }; }"
       else
-        (mlops.mkPlatform {
-          inherit (value) name;
-          components.${value.name} = value;
-        }).set
+        # The library wraps it into a platform of one.
+        mlops.setOf value
     else if value ? __functor && depth < 3 then
       pick (depth + 1) (call (value.__functor value))
     else
