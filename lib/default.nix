@@ -39,6 +39,7 @@ let
       option
       section
       common
+      wiring
       ;
   };
 
@@ -65,6 +66,7 @@ let
         option
         section
         common
+        wiring
         ;
 
       adapters = import ./adapters { inherit self; };

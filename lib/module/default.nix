@@ -384,6 +384,7 @@ let
                     generate = null;
                     value = null;
                     copyOf = null;
+                    follow = null;
                   }
                   // key
                 ) secret.keys;

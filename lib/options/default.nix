@@ -32,5 +32,6 @@ in
     inherit types declare;
     quantity = import ../kubernetes/quantity.nix;
   };
+  wiring = import ./wiring.nix;
   describe = import ./describe.nix;
 }

@@ -301,7 +301,49 @@ let
         }
       ) (length rewritten);
 
-      declaredSecrets = concatMap (id: components.${id}.secrets) ids;
+      # A Secret for a store that is named by its host alone becomes a copy of what the store's component declares.
+      storesByHost = groupBy (id: components.${id}.namespace) (
+        filter (id: components.${id}.kind == "store") ids
+      );
+      sourceOf =
+        namespace: follow:
+        let
+          host = network.parseHost namespace follow.host;
+          candidates = concatMap (
+            id:
+            let
+              component = components.${id};
+              items = component.endpoints // (component.buckets or { });
+              item = items.${toString follow.item} or null;
+            in
+            if item != null && item.service == host.service then [ item ] else [ ]
+          ) (storesByHost.${host.namespace} or [ ]);
+          found = head candidates;
+        in
+        if follow.host == null || host == null || candidates == [ ] then
+          null
+        else if follow.field == "password" then
+          found.secretRef or null
+        else if found ? credentials then
+          {
+            inherit (found.credentials) namespace name;
+            key = found.credentials.${follow.field};
+          }
+        else
+          null;
+      followed =
+        secret:
+        secret
+        // {
+          keys = map (
+            key:
+            let
+              source = if key.copyOf == null && key.follow != null then sourceOf secret.namespace key.follow else null;
+            in
+            removeAttrs (if source == null then key else key // { copyOf = source; }) [ "follow" ]
+          ) secret.keys;
+        };
+      declaredSecrets = concatMap (id: map followed components.${id}.secrets) ids;
       secretTable = listToAttrs (
         map (secret: {
           name = "${secret.namespace}/${secret.name}";

@@ -232,7 +232,7 @@ let
           parsed apiVersion
           // {
             inherit (customKind) scope plural;
-            crd = loaded.custom.crds.${customKind.crd};
+            crd = loaded.custom.crdFrom customKind.from customKind.crd;
           }
         else
           null;

@@ -2,7 +2,10 @@
 { folder }:
 let
   inherit (builtins)
+    filter
     fromJSON
+    head
+    map
     mapAttrs
     readFile
     removeAttrs
@@ -36,22 +39,22 @@ in
   custom =
     let
       inherit (read "custom/index.json") kinds crds files;
+
+      # Where a CRD can be had: from the given one of its files, with the others as alternatives. Some upstreams
+      # ship a CRD in several variants, and two of them share a name (mpijobs.kubeflow.org).
+      crdFrom =
+        file: name:
+        files.${file}
+        // {
+          inherit name file;
+          alternatives = map (other: files.${other} // { file = other; }) (
+            filter (other: other != file) crds.${name}.files
+          );
+        };
     in
     {
-      inherit kinds;
-      # Where the CRD of a kind can be had. Some upstreams ship one in several variants; the first is the one
-      # with the fullest schema.
-      crds = mapAttrs (
-        name: crd:
-        let
-          sources = map (file: files.${file} // { inherit file; }) crd.files;
-        in
-        builtins.head sources
-        // {
-          inherit name;
-          alternatives = builtins.tail sources;
-        }
-      ) crds;
+      inherit kinds crdFrom;
+      crds = mapAttrs (name: crd: crdFrom (head crd.files) name) crds;
       definitionsOf = file: (read "custom/${file}").definitions;
     };
 }
