@@ -125,7 +125,8 @@ class Execution:
         self._deadline = deadline
         self._items: dict[Key, Item] = {item.key: item for item in desired.items}
         self._defined = references.definitions(desired.items)
-        self._waiter = Waiter(api, desired.name, mounted=references.mounted_claims(desired.items), polling=polling)
+        self._mounted = references.mounted_claims(desired.items)
+        self._waiter = Waiter(api, desired.name, mounted=self._mounted, polling=polling)
         self._webhooks = _webhook_names(desired)
         self._guard = threading.Lock()
         self._undiscovered = False
@@ -199,12 +200,16 @@ class Execution:
         return [target for target in targets if not state[target.key].ready]
 
     def _known(self, target: Target, *, final: bool) -> Assessment:
-        judged = self.outcomes.assessments.get(target.key, Assessment(State.PROGRESSING, "not seen yet"))
         if is_webhook(target.ref.kind):
             return Assessment(State.PROGRESSING, "its Service has not been looked at")
-        if not final and judged.ready and target.ref.kind == "PersistentVolumeClaim":
-            return judged
-        return judged
+        if (
+            final
+            and target.ref.kind == "PersistentVolumeClaim"
+            and (target.ref.namespace, target.ref.name) in self._mounted
+        ):
+            # Before the pods were there, waiting for the first of them was as good as bound.
+            return Assessment(State.PROGRESSING, "not seen yet")
+        return self.outcomes.assessments.get(target.key, Assessment(State.PROGRESSING, "not seen yet"))
 
     def _changed(self, target: Target, judged: Assessment) -> None:
         self._api.listener(
@@ -449,8 +454,8 @@ class Execution:
             reason, hint = self._webhook_trouble(answer, reason)
         elif answer.outcome is Outcome.TERMINATING:
             reason = f"{reason}{self._remaining(step)}"
-        if late or answer.outcome in {Outcome.TERMINATING}:
-            reason = f"{reason} (until the time-out)" if late else reason
+        if late:
+            reason = f"{reason} (until the time-out)"
         self._fail(step, decided.code, reason, hint)
 
     def _webhook_trouble(self, answer: Answer, reason: str) -> tuple[str, str]:

@@ -113,7 +113,7 @@ class PoolTransport:
     Args:
         client: A ``kubernetes.client.ApiClient``.
         reload: Gives a new ``ApiClient`` with fresh credentials, for when the server answers 401.
-        headers: Sent with each request (user agent, impersonation).
+        headers: Sent with each request (user agent, impersonation); several lines of a value become several headers.
     """
 
     def __init__(
@@ -133,10 +133,15 @@ class PoolTransport:
         """The URL of the server."""
         return str(self._host)
 
-    def _prepare(self, path: str, query: Query, headers: Mapping[str, str] | None) -> tuple[str, dict[str, str]]:
+    def _prepare(self, path: str, query: Query, headers: Mapping[str, str] | None) -> tuple[str, Mapping[str, str]]:
         from urllib.parse import urlencode
 
-        sent = {**self._headers, **(headers or {})}
+        import urllib3
+
+        sent = urllib3.HTTPHeaderDict(headers or {})
+        for name, value in self._headers.items():
+            for line in value.split("\n"):
+                sent.add(name, line)
         # The hook in auth_settings() renews a token that is known to have expired before it is sent.
         for setting in self._client.configuration.auth_settings().values():
             if setting["in"] == "header" and setting["value"]:
