@@ -7,8 +7,6 @@ let
     concatStringsSep
     elem
     filter
-    fromJSON
-    genList
     isAttrs
     isFloat
     isInt
@@ -17,26 +15,11 @@ let
     length
     map
     match
-    replaceStrings
     stringLength
-    substring
     toJSON
     ;
   inherit (import ../text/nearest.nix) suggest;
-
-  # The 64 bytes that continue a character in UTF-8, taken from characters that end in each of them.
-  continuationBytes = genList (
-    index:
-    let
-      low = substring (index - index / 16 * 16) 1 "0123456789abcdef";
-      high = substring (index / 16) 1 "89ab";
-    in
-    substring 1 1 (fromJSON "\"\\u00${high}${low}\"")
-  ) 64;
-  nothing = map (_: "") continuationBytes;
-
-  # Lengths count characters; bytes are an upper bound that costs nothing.
-  characters = text: stringLength (replaceStrings continuationBytes nothing text);
+  inherit (import ../text/utf8.nix) characters;
 
   # std::regex recurses once per character, so that a long text would end the evaluation.
   longestMatched = 2000;
@@ -67,6 +50,7 @@ let
           || match expression value != null;
         message = _: "expected a string that matches ${pattern}";
       };
+    # Lengths count characters; bytes are an upper bound that costs nothing.
     minLength = bound: {
       holds = value: !isString value || (stringLength value >= bound && characters value >= bound);
       message = _: "expected at least ${toString bound} characters";

@@ -29,6 +29,7 @@ let
     typeOf
     ;
   inherit (import ../text/nearest.nix) suggest;
+  inherit (import ../text/utf8.nix) start;
   inherit (import ./words.nix) wordOf;
   inherit (import ./list-keys.nix) identityOf;
 
@@ -44,7 +45,7 @@ let
       bool = text;
       int = "the number ${text}";
       float = "the number ${text}";
-      string = if stringLength text > 80 then "${substring 0 76 text}…\"" else text;
+      string = if stringLength text > 80 then "${start 76 text}…\"" else text;
       list = "a list";
       set = if value.type or null == "derivation" then "a derivation" else "an object";
       lambda = "a function";

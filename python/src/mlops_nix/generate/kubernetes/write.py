@@ -77,8 +77,9 @@ def write(folder: Path, made: dict[str, str]) -> None:
 def _custom_index(kinds: list[custom.Kind], reference: Path) -> dict[str, Any]:
     index: dict[str, Any] = {"files": custom.files_of(reference / "upstream" / "crds"), "crds": {}, "kinds": {}}
     for kind in kinds:
-        index["crds"][kind.crd] = {"files": list(kind.files)}
-        entry = {"crd": kind.crd, "plural": kind.plural, "scope": kind.scope}
+        holders = index["crds"].setdefault(kind.crd, {"files": []})["files"]
+        holders += [file for file in kind.files if file not in holders]
+        entry = {"crd": kind.crd, "from": kind.files[0], "plural": kind.plural, "scope": kind.scope}
         index["kinds"].setdefault(kind.api_version, {})[kind.kind] = (
             {**entry, "file": kind.path} if kind.served else {**entry, "served": False}
         )
