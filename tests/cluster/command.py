@@ -93,6 +93,10 @@ class Running:
         if not self.ended:
             os.kill(self.pid, number)
 
+    def ended_within(self, seconds: float) -> bool:
+        """Wait for its end; return whether it came."""
+        return self._ended.wait(seconds)
+
     def printed(self) -> str:
         """Return its stdout so far."""
         return (self._folder / "stdout").read_text(errors="replace")

@@ -14,8 +14,10 @@ ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from tests.cluster.command import Launcher  # noqa: E402
 from tests.cluster.controlplane import ControlPlane, Unavailable, running  # noqa: E402
 from tests.cluster.fakeapi import FakeCluster  # noqa: E402
+from tests.cluster.user import User  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +40,19 @@ def fake() -> Iterator[FakeCluster]:
     """A fake cluster of the test's own."""
     with FakeCluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    """What starts runs of the command."""
+    with Launcher() as one:
+        yield one
+
+
+@pytest.fixture
+def user(fake: FakeCluster, launcher: Launcher, tmp_path: Path) -> User:
+    """Someone who applies sets to the fake cluster, with all rights."""
+    return User(launcher, tmp_path, fake.kubeconfig())
 
 
 @pytest.fixture

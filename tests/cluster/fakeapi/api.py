@@ -50,6 +50,15 @@ class Target:
     subresource: str
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """The content of a fake cluster at some moment."""
+
+    objects: dict[tuple[str, str], dict[tuple[str, str], Item]]
+    revision: int
+    served: set[tuple[str, str]]
+
+
 @dataclass
 class Webhook:
     """An admission webhook that exists in the fake only.
@@ -169,6 +178,20 @@ class FakeApi:
                     fields.write_managers(changed, fields.update(known.schema, item, changed, author))
                     self.store.put(known, changed)
                     return
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is stored, to begin from it again with `restore`."""
+        with self.store.lock:
+            return Snapshot(copy.deepcopy(self.store.objects), self.store.revision, set(self._served))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Begin from what was stored then."""
+        with self.store.lock:
+            self.store.objects = copy.deepcopy(snapshot.objects)
+            self.store.revision = snapshot.revision
+            self.store.history.clear()
+            self.store.floor = 0
+            self._served = dict.fromkeys(snapshot.served, 0.0)
 
     def serve(self, crd: Item) -> None:
         """Serve a CRD's kinds after the discovery lag."""

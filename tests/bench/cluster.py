@@ -1,0 +1,234 @@
+# ruff: noqa: T201 - a program for people: its answer is a table
+"""Compare `mlops-nix apply` with `kubectl apply --server-side` on the same real control plane and the same set.
+
+    python tests/bench/cluster.py                          1,000 and 5,000 small objects
+    python tests/bench/cluster.py --objects 200 --runs 3   smaller, the best of three
+
+Rows: first apply, second apply with nothing changed, one field changed, diff of one changed field. Columns: wall
+time in seconds, requests that reached the server (from its audit log), and peak resident memory in MB of the tool.
+Every tool gets namespaces of its own on one server; each measured run is a process of its own, started cold.
+Needs what `tests/cluster/controlplane` needs (Go, for the build).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.cluster.controlplane import ControlPlane, Unavailable, running  # noqa: E402
+from tests.cluster.objects import Object, config_map, namespace, placed, secret, service, set_document  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RUN_SECONDS = 900.0
+ROWS = ("first apply", "second apply", "one field changed", "diff")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row of one tool."""
+
+    tool: str
+    objects: int
+    row: str
+    seconds: float
+    requests: int
+    megabytes: float
+
+
+def small_objects(count: int, where: str, *, value: str = "1") -> list[Object]:
+    """Return a namespace and `count` objects that are ready as soon as they exist."""
+    items: list[Object] = []
+    for number in range(count):
+        name = f"object-{number:05}"
+        match number % 10:
+            case 0 | 1:
+                items.append(secret(name, {"user": "service", "password": f"not-a-secret-{number}"}))
+            case 2:
+                items.append(service(name))
+            case 3:
+                items.append(role(name))
+            case _:
+                items.append(config_map(name, {"key": value if number == count - 1 else "1", "text": "word " * 20}))
+    labels = {"app.kubernetes.io/part-of": "bench", "app.kubernetes.io/managed-by": "bench"}
+    for item in items:
+        item["metadata"]["labels"] = dict(labels)
+    return [namespace(where), *(placed(item, where) for item in items)]
+
+
+def role(name: str) -> Object:
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": name},
+        "rules": [rule],
+    }
+
+
+class Kubectl:
+    """`kubectl apply --server-side -f FILE`."""
+
+    name = "kubectl"
+
+    def __init__(self, plane: ControlPlane, folder: Path) -> None:
+        self.program = str(plane.programs / "kubectl")
+        self.folder = folder
+
+    def write(self, items: list[Object], name: str) -> Path:
+        path = self.folder / f"{name}.kubectl.json"
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        return path
+
+    def apply(self, path: Path) -> list[str]:
+        return [self.program, "apply", "--server-side", "-f", str(path)]
+
+    def diff(self, path: Path) -> list[str]:
+        return [self.program, "diff", "--server-side", "-f", str(path)]
+
+
+class MlopsNix:
+    """`mlops-nix apply SET`."""
+
+    name = "mlops-nix"
+
+    def __init__(self, _plane: ControlPlane, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, items: list[Object], name: str) -> Path:
+        path = self.folder / f"{name}.set.json"
+        path.write_text(json.dumps(set_document(name, items, where=name)))
+        return path
+
+    def apply(self, path: Path) -> list[str]:
+        return [sys.executable, "-m", "mlops_nix", "apply", str(path), "--yes", "--output", "json"]
+
+    def diff(self, path: Path) -> list[str]:
+        return [sys.executable, "-m", "mlops_nix", "diff", str(path)]
+
+
+TOOLS: tuple[Callable[[ControlPlane, Path], Any], ...] = (MlopsNix, Kubectl)
+
+
+def measure(plane: ControlPlane, command: list[str], codes: tuple[int, ...]) -> tuple[float, int, float]:
+    """Run a command; return seconds, requests and peak megabytes.
+
+    Raises:
+        AssertionError: it ended with another exit code than `codes`, with what it printed.
+    """
+    before = len(plane.audit())
+    with tempfile.TemporaryFile() as output:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "KUBECONFIG": str(plane.kubeconfig()), "NO_COLOR": "1"},
+        )
+        deadline = began + RUN_SECONDS
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                process.kill()
+            time.sleep(0.005)
+        seconds = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    assert process.returncode in codes, f"{' '.join(command)}: exit {process.returncode}\n{text[-2000:]}"
+    events = plane.audit()[before:]
+    requests = sum(1 for event in events if event["user"]["username"] == "admin")
+    return seconds, requests, usage.ru_maxrss / 1024
+
+
+def bench(plane: ControlPlane, tool: Any, count: int, run: int) -> list[Measured]:
+    """Measure all rows of one tool with one set."""
+    name = f"bench-{tool.name}-{count}-{run}"
+    first = tool.write(small_objects(count, name), name)
+    rows = []
+
+    def row(text: str, command: list[str], codes: tuple[int, ...] = (0,)) -> None:
+        rows.append(Measured(tool.name, count, text, *measure(plane, command, codes)))
+        print(
+            f"  {tool.name:10} {count:6} {text:18} {rows[-1].seconds:8.2f} s {rows[-1].requests:7} {rows[-1].megabytes:6.0f} MB",
+            file=sys.stderr,
+        )
+
+    row("first apply", tool.apply(first))
+    row("second apply", tool.apply(first))
+    changed = tool.write(small_objects(count, name, value="2"), name)
+    # kubectl diff ends with 1 where there are differences, ours with 2.
+    row("diff", tool.diff(changed), (1, 2))
+    row("one field changed", tool.apply(changed))
+    return rows
+
+
+def best(measured: list[Measured]) -> list[Measured]:
+    """Return the fastest run of each row."""
+    found: dict[tuple[str, int, str], Measured] = {}
+    for one in measured:
+        key = (one.tool, one.objects, one.row)
+        if key not in found or one.seconds < found[key].seconds:
+            found[key] = one
+    return list(found.values())
+
+
+def table(measured: list[Measured]) -> str:
+    """Return a Markdown table: a line per size and row, a group of columns per tool."""
+    tools = list(dict.fromkeys(one.tool for one in measured))
+    by = {(one.tool, one.objects, one.row): one for one in measured}
+    head = " | ".join(f"{tool} s | requests | MB" for tool in tools)
+    lines = [f"| objects | | {head} |", "| ---: | --- | " + " | ".join(["---: | ---: | ---:"] * len(tools)) + " |"]
+    for count in sorted({one.objects for one in measured}):
+        for row in ROWS:
+            cells = [by.get((tool, count, row)) for tool in tools]
+            texts = [
+                f"{one.seconds:.2f} | {one.requests:,} | {one.megabytes:.0f}" if one else "- | - | -" for one in cells
+            ]
+            lines.append(f"| {count:,} | {row} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run the comparison and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objects", type=int, nargs="+", default=[1000, 5000])
+    parser.add_argument("--runs", type=int, default=1, help="take the best of so many")
+    parser.add_argument("--tool", action="append", choices=[tool.name for tool in TOOLS])
+    parser.add_argument("--json", type=Path, help="also write the measurements to this file")
+    options = parser.parse_args()
+    measured: list[Measured] = []
+    try:
+        with running(audit=True) as plane, tempfile.TemporaryDirectory() as folder:
+            for count in options.objects:
+                for run in range(options.runs):
+                    for tool in TOOLS:
+                        if not options.tool or tool.name in options.tool:
+                            measured += bench(plane, tool(plane, Path(folder)), count, run)
+    except Unavailable as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 5
+    found = best(measured)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+    print(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
