@@ -58,6 +58,8 @@ let
       pick (depth + 1) (call value)
     else if !isAttrs value then
       throw "expected a platform (mkPlatform { … }) or a component (mkX { … }), found ${describe value}"
+    else if value ? __functor && value ? builder then
+      throw "expected a platform or a component, found the builder ${value.builder} without its arguments"
     else if value ? set && isAttrs value.set && value.set ? format then
       value.set
     else if value ? platform && depth < 3 then
@@ -68,8 +70,6 @@ let
       else
         # The library wraps it into a platform of one.
         mlops.setOf value
-    else if value ? __functor && depth < 3 then
-      pick (depth + 1) (call (value.__functor value))
     else
       throw "expected a platform (mkPlatform { … }), a component (mkX { … }) or an attribute set with `platform`, found ${describe value}";
 
