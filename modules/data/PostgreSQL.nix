@@ -64,7 +64,26 @@ let
 
   # Names of objects have no underscores.
   label = name: builtins.replaceStrings [ "_" ] [ "-" ] name;
-  secretOf = name: database: "${name}-${label database.name}";
+  secretOf = name: database: "${name}-${label database.owner}";
+
+  unique =
+    names:
+    attrNames (
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = null;
+        }) names
+      )
+    );
+
+  # One database of each owner: a user has one password, however many databases are its own.
+  owners =
+    databases:
+    let
+      byOwner = builtins.groupBy (database: database.owner) databases;
+    in
+    map (owner: head byOwner.${owner}) (attrNames byOwner);
 
   superuserOf =
     config:
@@ -171,7 +190,7 @@ in
             owner = "registry_app";
           }
         ];
-        description = "Databases, each with an owner whose password is in the Secret NAME-DATABASE.";
+        description = "Databases, each with an owner whose password is in the Secret NAME-OWNER.";
       };
       parameters = option {
         type = types.attrsOf (
@@ -294,10 +313,9 @@ in
     let
       names = map (database: database.name) config.databases;
       repeated = filter (name: length (filter (other: other == name) names) > 1) names;
-      secrets = map (database: label database.name) config.databases;
+      secrets = map label (unique (map (database: database.owner) config.databases));
       clash = filter (name: length (filter (other: other == name) secrets) > 1) secrets;
       owners = map (database: database.owner) config.databases;
-      sharedOwner = filter (name: length (filter (other: other == name) owners) > 1) owners;
     in
     [
       {
@@ -348,12 +366,7 @@ in
       {
         when = repeated == [ ] && clash != [ ];
         path = "databases";
-        message = "two databases would share the Secret of ${head (clash ++ [ "" ])}; names may not differ in '_' and '-' alone";
-      }
-      {
-        when = sharedOwner != [ ];
-        path = "databases";
-        message = "${head (sharedOwner ++ [ "" ])} owns two databases, and each database's Secret sets its owner's password; give each database an owner of its own";
+        message = "two owners would share the Secret of ${head (clash ++ [ "" ])}; names may not differ in '_' and '-' alone";
       }
       {
         when = elem "postgres" owners;
@@ -452,12 +465,12 @@ in
     ++ map (database: {
       name = secretOf name database;
       type = "kubernetes.io/basic-auth";
-      purpose = "owner of database ${database.name}";
+      purpose = "database user ${database.owner}";
       keys = [
         (key "username" "user name" { value = database.owner; })
         (key "password" "password of ${database.owner}" { generate.length = 32; })
       ];
-    }) config.databases
+    }) (owners config.databases)
     ++ (
       if config.backup.store == null then
         [ ]
@@ -818,7 +831,7 @@ in
               ensure = "present";
               login = true;
               passwordSecret.name = secretOf name database;
-            }) config.databases;
+            }) (owners config.databases);
             affinity = builtins.intersectAttrs {
               nodeSelector = null;
               tolerations = null;
