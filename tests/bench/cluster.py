@@ -1,18 +1,22 @@
 # ruff: noqa: T201 - a program for people: its answer is a table
-"""Compare `mlops-nix apply` with `kubectl apply --server-side` on the same real control plane and the same set.
+"""Compare `mlops-nix apply` with kubectl, Flux's ssa and Helm on the same real control plane and the same set.
 
     python tests/bench/cluster.py                          1,000 and 5,000 small objects
     python tests/bench/cluster.py --objects 200 --runs 3   smaller, the best of three
+    python tests/bench/cluster.py --tool kubectl           only kubectl: others are built from Go modules first
 
 Rows: first apply, second apply with nothing changed, one field changed, diff of one changed field. Columns: wall
 time in seconds, requests that reached the server (from its audit log), and peak resident memory in MB of the tool.
-Every tool gets namespaces of its own on one server; each measured run is a process of its own, started cold.
+kubectl is `kubectl apply --server-side -f`, Flux's ssa the engine of its kustomize-controller with eight workers, Helm
+`helm upgrade --install --server-side`. Every tool gets namespaces of its own on one server; each measured run is a process of its own, started cold.
 Needs what `tests/cluster/controlplane` needs (Go, for the build).
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
 import os
 import subprocess
@@ -21,18 +25,19 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.cluster.controlplane import ControlPlane, Unavailable, running  # noqa: E402
+from tests.cluster.controlplane.build import cache_folder  # noqa: E402
 from tests.cluster.objects import Object, config_map, namespace, placed, secret, service, set_document  # noqa: E402
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 RUN_SECONDS = 900.0
+RIVALS = Path(__file__).with_name("rivals")
+# Exit codes of a diff that found something.
+DIFFERENT = {"mlops-nix": (2,), "kubectl": (1,), "flux-ssa": (0,)}
 ROWS = ("first apply", "second apply", "one field changed", "diff")
 
 
@@ -119,7 +124,76 @@ class MlopsNix:
         return [sys.executable, "-m", "mlops_nix", "diff", str(path)]
 
 
-TOOLS: tuple[Callable[[ControlPlane, Path], Any], ...] = (MlopsNix, Kubectl)
+class FluxSsa:
+    """Flux's apply engine, as its kustomize-controller uses it, with as many workers as ours."""
+
+    name = "flux-ssa"
+
+    def __init__(self, _plane: ControlPlane, folder: Path) -> None:
+        self.program = str(rival("flux-ssa"))
+        self.folder = folder
+
+    def write(self, items: list[Object], name: str) -> Path:
+        path = self.folder / f"{name}.list.json"
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        return path
+
+    def apply(self, path: Path) -> list[str]:
+        return [self.program, "apply", str(path)]
+
+    def diff(self, path: Path) -> list[str]:
+        return [self.program, "diff", str(path)]
+
+
+class Helm:
+    """`helm upgrade --install --server-side=true` of a chart that holds the objects; Helm itself has no diff."""
+
+    name = "helm"
+
+    def __init__(self, _plane: ControlPlane, folder: Path) -> None:
+        self.program = str(rival("helm"))
+        self.folder = folder
+
+    def write(self, items: list[Object], name: str) -> Path:
+        chart = self.folder / name
+        (chart / "templates").mkdir(parents=True, exist_ok=True)
+        (chart / "Chart.yaml").write_text(json.dumps({"apiVersion": "v2", "name": name, "version": "1.0.0"}))
+        # JSON is YAML, and nothing in it looks like a template.
+        (chart / "templates" / "objects.yaml").write_text("\n---\n".join(json.dumps(item) for item in items))
+        return chart
+
+    def apply(self, path: Path) -> list[str]:
+        return [self.program, "upgrade", path.name, str(path), "--install", "--server-side=true", "--namespace=default"]
+
+    def diff(self, _path: Path) -> list[str]:
+        return []
+
+
+TOOLS: tuple[type[MlopsNix | Kubectl | FluxSsa | Helm], ...] = (MlopsNix, Kubectl, FluxSsa, Helm)
+
+
+@functools.cache
+def rival(name: str) -> Path:
+    """Return a program of the module in `rivals`, built into the user's cache where it is not there yet."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(RIVALS.rglob("*")) if path.is_file()))
+    folder = cache_folder().parent / "rivals" / digest.hexdigest()[:20]
+    if not (folder / "helm").is_file():
+        command = [
+            "go",
+            "build",
+            "-mod=readonly",
+            "-buildvcs=false",
+            "-trimpath",
+            "-ldflags",
+            "-s -w",
+            "-o",
+            f"{folder}/",
+        ]
+        environment = {**os.environ, "CGO_ENABLED": "0"}
+        subprocess.run(
+            [*command, "./flux-ssa", "helm.sh/helm/v4/cmd/helm"], cwd=RIVALS, env=environment, check=True, timeout=3600
+        )
+    return folder / name
 
 
 def measure(plane: ControlPlane, command: list[str], codes: tuple[int, ...]) -> tuple[float, int, float]:
@@ -172,8 +246,8 @@ def bench(plane: ControlPlane, tool: Any, count: int, run: int) -> list[Measured
     row("first apply", tool.apply(first))
     row("second apply", tool.apply(first))
     changed = tool.write(small_objects(count, name, value="2"), name)
-    # kubectl diff ends with 1 where there are differences, ours with 2.
-    row("diff", tool.diff(changed), (1, 2))
+    if tool.diff(changed):
+        row("diff", tool.diff(changed), DIFFERENT[tool.name])
     row("one field changed", tool.apply(changed))
     return rows
 
