@@ -172,6 +172,16 @@ _OWN = (
         _nothing,
     ),
     Check(
+        "list-duplicates",
+        "schema",
+        ERROR,
+        "Two items of a list that is merged by key have the same key",
+        "Server-side apply answers 500 `duplicate entries for key`.",
+        "remove or rename one of them",
+        _nothing,
+        ("duplicate-env-var",),
+    ),
+    Check(
         "unknown-kind",
         "schema",
         WARNING,

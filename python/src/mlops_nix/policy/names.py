@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mlops_nix.findings import ERROR, WARNING, Family, Problem
-from mlops_nix.objects import as_list, as_map, as_text, metadata
+from mlops_nix.objects import as_map, as_text, metadata
 from mlops_nix.objectset import CLUSTER_SCOPED
 
 if TYPE_CHECKING:
@@ -241,24 +241,3 @@ def invalid_key(objects: ObjectSet) -> Iterator[Problem]:
                 elif entry.kind == "ConfigMap" and key in seen:
                     yield Problem(entry, f"{field}[{key}]", f"the key is also in {seen[key]}")
                 seen[key] = field
-
-
-@CHECKS.check("list-duplicates", ERROR, "Two items of a list have the same name", fix="remove or rename one of them")
-def list_duplicates(objects: ObjectSet) -> Iterator[Problem]:
-    """The list is merged by name: server-side apply answers 500 `duplicate entries for key`."""
-    for pod in objects.every_pod:
-        containers = [c for c in pod.containers if c.role != "ephemeral"]
-        lists = [(f"{pod.path}.volumes", as_list(pod.spec.get("volumes")), "name")]
-        for container in containers:
-            lists.append((f"{container.path}.env", as_list(container.value.get("env")), "name"))
-            lists.append((f"{container.path}.volumeMounts", as_list(container.value.get("volumeMounts")), "mountPath"))
-        for path, items, key in lists:
-            seen: dict[str, int] = {}
-            for index, item in enumerate(items):
-                name = as_text(as_map(item).get(key))
-                if name and seen.setdefault(name, index) != index:
-                    yield Problem(pod.entry, f"{path}[{index}].{key}", f"{name} is also at index {seen[name]}")
-        names: dict[str, str] = {}
-        for container in containers:
-            if container.name and names.setdefault(container.name, container.path) != container.path:
-                yield Problem(pod.entry, f"{container.path}.name", f"{container.name} is also {names[container.name]}")

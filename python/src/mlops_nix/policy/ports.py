@@ -149,18 +149,13 @@ def port_name(objects: ObjectSet) -> Iterator[Problem]:
 
 @CHECKS.check("duplicate-port", ERROR, "Two ports are the same", fix="give each its own name and number")
 def duplicate_port(objects: ObjectSet) -> Iterator[Problem]:
-    """The API server refuses two names or two equal ports of a Service; two containers of a pod cannot listen on one port."""
+    """The API server refuses a Service with two equal names; two containers of a pod cannot listen on one port."""
     for entry in objects.of("", "Service"):
         names: dict[object, int] = {}
-        numbers: dict[object, int] = {}
         for index, item in enumerate(as_list(entry.spec.get("ports"))):
-            port = as_map(item)
-            name, number = port.get("name"), (port.get("port"), _protocol(port))
+            name = as_map(item).get("name")
             if name and names.setdefault(name, index) != index:
                 yield Problem(entry, f"spec.ports[{index}].name", f"{name} is also at index {names[name]}")
-            if numbers.setdefault(number, index) != index:
-                message = f"{number[0]}/{number[1]} is also at index {numbers[number]}"
-                yield Problem(entry, f"spec.ports[{index}].port", message)
     for pod in objects.pods:
         taken: dict[object, str] = {}
         for container in pod.containers:
