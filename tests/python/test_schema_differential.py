@@ -78,12 +78,12 @@ def custom_files(rng: random.Random) -> dict[Key, str]:
 
 def rendered(reference: Path) -> list[dict[str, Any]]:
     """Every object of upstream's rendered manifests, CRDs left out."""
-    objects = []
-    for path in sorted((reference / "upstream" / "rendered").glob("*.yaml")):
-        for document in yaml.load_all(path.read_text(), Loader=Loader):  # noqa: S506 - a safe loader
-            if isinstance(document, dict) and document.get("kind") != "CustomResourceDefinition":
-                objects.append(document)
-    return objects
+    return [
+        document
+        for path in sorted((reference / "upstream" / "rendered").glob("*.yaml"))
+        for document in yaml.load_all(path.read_text(), Loader=Loader)
+        if isinstance(document, dict) and document.get("kind") != "CustomResourceDefinition"
+    ]
 
 
 # Differences that disagreements.md explains. Each takes the cause away; what is left must be judged alike.
@@ -192,7 +192,7 @@ def test_same_verdict_as_upstreams_schemas(reference: Path, tmp_path: Path) -> N
                 value = mutate(rng, value)
                 objects.append(value)
         compare(objects, original, tmp_path, count)
-    print(count.text())
+    sys.stdout.write(count.text() + "\n")
     assert not count.unexplained, show(count)
     # The comparison says something only when there is enough of both.
     assert count.valid > count.objects * 0.15, count.text()

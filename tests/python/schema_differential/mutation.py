@@ -6,9 +6,11 @@ Everything is drawn from one seeded generator, so that a run can be repeated.
 from __future__ import annotations
 
 import copy
-import random
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import random
 
 STRINGS = [
     "", "a", "name", "web-1", "Always", "RuntimeDefault", "TCP", "http", "80", "100m", "2Gi", "1e3", "1.5", ".5", "5.", "abc",

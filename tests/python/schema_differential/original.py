@@ -11,16 +11,24 @@ import json
 import re
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SUFFIXES = {"", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"}
 CORE = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 KEY_DEFAULTS = {"protocol": "TCP"}
+# Keywords that mean the same in a CRD and in JSON Schema.
+SAME = {
+    *("enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "required"),
+    *("oneOf", "anyOf", "allOf", "not"),
+}
 
 
 class Loader(yaml.CSafeLoader):
@@ -52,11 +60,13 @@ def core_kinds(version: str) -> dict[tuple[str, str], str]:
 
 @cache
 def core_validator(version: str, name: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$ref": f"#/$defs/{name}",
-        "$defs": definitions(version),
-    })
+    return jsonschema_rs.validator_for(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$ref": f"#/$defs/{name}",
+            "$defs": definitions(version),
+        }
+    )
 
 
 @cache
@@ -78,14 +88,7 @@ def crd_schemas(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:
     """JSON Schema of a structural schema: unknown fields refused wherever the API server would prune them."""
-    out: dict[str, Any] = {
-        key: schema[key]
-        for key in (
-            "enum pattern minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum multipleOf "
-            "minItems maxItems uniqueItems minProperties maxProperties required oneOf anyOf allOf not"
-        ).split()
-        if key in schema
-    }
+    out: dict[str, Any] = {key: value for key, value in schema.items() if key in SAME}
     if "pattern" in out:
         # The API server's RE2 reads \0; the validator here wants it spelled out.
         out["pattern"] = out["pattern"].replace("\\0", "\\x00")
@@ -114,11 +117,13 @@ def custom_validator(version: str, path: Path, key: tuple[str, str]) -> jsonsche
         "kind": {"const": key[1]},
         "metadata": {"$ref": f"#/$defs/{CORE}"},
     }
-    return jsonschema_rs.validator_for({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "$defs": definitions(version),
-    })
+    return jsonschema_rs.validator_for(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **schema,
+            "$defs": definitions(version),
+        }
+    )
 
 
 def is_quantity(text: str) -> bool:
