@@ -1,8 +1,8 @@
 # Plain data -> YAML that people like to read and diff, in pure builtins.
 #
-# What is written reads back as the same data under YAML 1.1 and YAML 1.2: a string stays unquoted only where both agree that it
-# is a string. The hot path is one lambda call per mapping entry and list item: scalars are judged inline, by primops, and the
-# writers of one indentation are made once and shared by all documents.
+# What is written reads back as the same data under YAML 1.1 and YAML 1.2: text stays unquoted only where both agree that it is
+# text. The hot path is one lambda call per entry of a mapping, item of a list and collection: the usual words are looked up,
+# other scalars are judged inline by primops, and the writers of one indentation are made once and shared by all documents.
 let
   inherit (builtins)
     attrNames
@@ -11,6 +11,7 @@ let
     filter
     fromJSON
     genList
+    hasContext
     intersectAttrs
     isAttrs
     isBool
@@ -33,11 +34,14 @@ let
     unsafeDiscardStringContext
     ;
 
-  # std::regex recurses per character and overflows the stack on long input: longer strings are only searched for single
-  # characters (`split`), never matched as a whole.
+  # std::regex recurses per character and overflows the stack on long input: text of more than `matchable` bytes is only searched
+  # for single characters (`split`), never matched as a whole. `substring matchable 1 text == ""` is the cheapest test for it.
   matchable = 256;
   # PyYAML and libyaml give up on a `key:` of more than 1024 characters; longer ones take the explicit form `? key`.
   longestSimpleKey = 1000;
+
+  # Compared with, instead of `{ }`, which would be made anew each time.
+  none = { };
 
   # The keys that say what an object is come first; alphabetical order is their conventional order too.
   leading = {
@@ -49,39 +53,49 @@ let
   };
   leadingNames = attrNames leading;
 
+  tableOf =
+    form: words:
+    listToAttrs (
+      map (name: {
+        inherit name;
+        value = form name;
+      }) (filter isString (split "[ \n]+" words))
+    );
+
+  # How words are written that need no thought: those that one of the two YAML versions takes for something else than text, in
+  # quotes, and the field names and values that most manifests are made of, as they are. The latter is for speed alone.
+  known =
+    tableOf toJSON "y Y yes Yes YES n N no No NO on On ON off Off OFF true True TRUE false False FALSE null Null NULL .inf .Inf .INF .nan .NaN .NAN"
+    // tableOf (word: word) ''
+      apiVersion kind metadata name namespace labels annotations spec data app.kubernetes.io/name app.kubernetes.io/instance
+      app.kubernetes.io/component app.kubernetes.io/part-of app.kubernetes.io/version app.kubernetes.io/managed-by
+      kubernetes.io/metadata.name mlops-nix replicas selector matchLabels template strategy rollingUpdate RollingUpdate
+      Recreate maxSurge maxUnavailable containers initContainers image imagePullPolicy IfNotPresent Always args command env
+      envFrom value valueFrom secretKeyRef configMapKeyRef fieldRef fieldPath key ports containerPort port targetPort
+      protocol TCP UDP http https resources requests limits cpu memory ephemeral-storage securityContext runAsNonRoot
+      runAsUser runAsGroup fsGroup seccompProfile type RuntimeDefault allowPrivilegeEscalation readOnlyRootFilesystem
+      capabilities drop ALL readinessProbe livenessProbe startupProbe httpGet tcpSocket exec path periodSeconds
+      timeoutSeconds failureThreshold initialDelaySeconds volumeMounts mountPath subPath readOnly volumes configMap secret
+      secretName emptyDir items persistentVolumeClaim claimName serviceAccountName automountServiceAccountToken
+      terminationGracePeriodSeconds ingress egress Ingress Egress from to podSelector namespaceSelector policyTypes
+      minReplicas maxReplicas scaleTargetRef metrics resource target averageUtilization Utilization Resource schedule
+      concurrencyPolicy jobTemplate restartPolicy Never OnFailure backoffLimit rules apiGroups resourceNames verbs get list
+      watch create update patch delete roleRef subjects apiGroup volumeClaimTemplates accessModes ReadWriteOnce
+      storageClassName storage clusterIP ClusterIP None endpoints interval v1 apps/v1 batch/v1 policy/v1 autoscaling/v2
+      networking.k8s.io/v1 rbac.authorization.k8s.io rbac.authorization.k8s.io/v1 monitoring.coreos.com/v1 Namespace
+      Deployment StatefulSet DaemonSet Job CronJob Service ConfigMap Secret ServiceAccount Role RoleBinding ClusterRole
+      ClusterRoleBinding NetworkPolicy PodDisruptionBudget HorizontalPodAutoscaler PersistentVolumeClaim ServiceMonitor'';
+
   # Printable ASCII: [!-~] is all but the space, [!-9;-~] lacks the colon, [!"$-9;-~] lacks colon and number sign. A word may
-  # hold both, but may not end in a colon; a number sign after a space would start a comment.
-  word = "-?-?[A-Za-z/]([!-~]*[!-9;-~])?";
+  # hold both, but may not end in a colon, and a number sign after a space would start a comment.
+  word = "-?-?[A-Za-z/][!-~]*[!-9;-~]";
   words = ''(-?-?[A-Za-z/]|[_$(\^]|[.][.]?/|[.][A-Za-z][A-Za-z])([!-~]*[!-9;-~])?( +[!"$-9;-~]([!-~]*[!-9;-~])?)*'';
   wordsHead = ''(-?-?[A-Za-z/]|[_$(\^]|[.][.]?/).*'';
-  # Text that starts with a digit is plain where no reader takes it for a number, a time or a date: a single unit (15d), a
-  # version or address (1.2.3), or anything with a character that none of those can have (500m, 2Gi, 10.0.0.0/8).
-  measure = "[1-9][0-9]*[A-Za-z]|[0-9]+([.][0-9]+)([.][0-9]+)+";
-  startsWithDigit = ''[0-9]([!-~]*[!-9;-~])?( +[!"$-9;-~]([!-~]*[!-9;-~])?)*'';
+  # Text that starts with a digit is plain where no reader takes it for a number, a time or a date: with a unit of one letter
+  # (15d), as a version or address (1.2.3), or with a character that none of those can have (500m, 2Gi, 10.0.0.0/8).
+  measure = "[1-9][0-9]*[A-Za-z]|[0-9]+[.][0-9]+([.][0-9]+)+";
+  digits = ''[0-9]([!-~]*[!-9;-~])?( +[!"$-9;-~]([!-~]*[!-9;-~])?)*'';
   noNumber = ''.*[g-nq-su-wyG-NQ-SU-WY/@%=~*(){}<>|&;!?$'"\^].*'';
-
-  # Words that one of the two YAML versions takes for something else than text; none is longer than `longestTrap`.
-  longestTrap = 5;
-  traps = listToAttrs (
-    map
-      (name: {
-        inherit name;
-        value = null;
-      })
-      (
-        [
-          ".inf"
-          ".Inf"
-          ".INF"
-          ".nan"
-          ".NaN"
-          ".NAN"
-        ]
-        ++ filter isString (
-          split " " "y Y yes Yes YES n N no No NO on On ON off Off OFF true True TRUE false False FALSE null Null NULL"
-        )
-      )
-  );
 
   character = escape: fromJSON ''"\u${escape}"'';
   # Bytes that a block scalar cannot carry and that JSON escapes by itself, but for DEL: C0 without tab and newline.
@@ -107,20 +121,16 @@ let
   hasControls = text: length (split controls text) != 1;
   hasInvisible = text: replaceStrings invisible invisibleRemoved text != text;
 
-  # Is printable ASCII read back as itself when it stands without quotes?
+  # Is printable ASCII that is not `known` read back as itself when it stands without quotes?
   isPlainAscii =
     text:
-    let
-      size = stringLength text;
-    in
-    if size <= matchable then
-      if match words text != null then
-        size > longestTrap || !(traps ? ${unsafeDiscardStringContext text})
-      else
-        match measure text != null || match startsWithDigit text != null && match noNumber text != null
+    if substring matchable 1 text == "" then
+      match words text != null
+      || match measure text != null
+      || match digits text != null && match noNumber text != null
     else
       match wordsHead (substring 0 64 text) != null
-      && match "[!-9;-~]" (substring (size - 1) 1 text) != null
+      && match "[!-9;-~]" (substring (stringLength text - 1) 1 text) != null
       && length (split ": | #| :" text) == 1;
 
   # One line, all of it to be seen.
@@ -189,124 +199,135 @@ let
     in
     if parts == null then json else "${elemAt parts 0}.0${elemAt parts 1}";
 
-  # A key that is not one plain word, and the colon after it; `newline` starts a line of its mapping.
-  unusualKey =
-    newline: name:
-    let
-      text = if isLine name && isPlain name then name else quoted name;
-    in
-    if stringLength text > longestSimpleKey then "? ${text}${newline}:" else "${text}:";
+  # Text on one line that is not `known`.
+  inline = text: if isLine text && isPlain text then text else quoted text;
 
   # The writers of one indentation; `newline` is a newline and the spaces that start each line there.
   level =
     newline:
     let
-      deeper = level "${newline}  ";
+      newlineBelow = "${newline}  ";
+      below = level newlineBelow;
+      entriesBelow = below.entries;
+      itemsBelow = below.items;
+      scalarBelow = below.scalar;
 
-      # Whatever the fast paths below do not know.
-      other =
+      # A key that is not known.
+      unusualKey =
+        name:
+        let
+          text = inline name;
+        in
+        if substring matchable 1 name == "" && match word name != null then
+          name
+        else if stringLength text > longestSimpleKey then
+          "? ${text}${newline}"
+        else
+          text;
+
+      # One text per entry of a mapping, without the newline before it.
+      entries =
+        set:
+        map
+          (
+            name:
+            let
+              key = known.${name} or (unusualKey name);
+              value = set.${name};
+            in
+            if isString value then
+              "${key}: ${
+                known.${unsafeDiscardStringContext value} or (
+                  if substring matchable 1 value == "" && match word value != null then value else scalarBelow value
+                )
+              }"
+            else if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
+              concatStringsSep newlineBelow ([ "${key}:" ] ++ entriesBelow value)
+            else if isInt value then
+              "${key}: ${toString value}"
+            else if isList value && value != [ ] then
+              concatStringsSep newline ([ "${key}:" ] ++ items value)
+            else if value == true then
+              "${key}: true"
+            else if value == false then
+              "${key}: false"
+            else
+              "${key}: ${scalarBelow value}"
+          )
+          (
+            if set ? name || set ? metadata || set ? kind || set ? namespace || set ? apiVersion then
+              attrNames (intersectAttrs leading set) ++ attrNames (removeAttrs set leadingNames)
+            else
+              attrNames set
+          );
+
+      # One text per item of a list, without the newline before it.
+      items = map (
         value:
         if isString value then
-          if canBeBlock value then
-            block newline value
-          else if isLine value && isPlain value then
-            value
-          else
-            quoted value
+          "- ${
+            known.${unsafeDiscardStringContext value} or (
+              if substring matchable 1 value == "" && match word value != null then value else scalarBelow value
+            )
+          }"
+        else if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
+          "- ${concatStringsSep newlineBelow (entriesBelow value)}"
+        else if isList value && value != [ ] then
+          "- ${concatStringsSep newlineBelow (itemsBelow value)}"
+        else
+          "- ${scalarBelow value}"
+      );
+
+      # Whatever the fast paths above do not know. The lines of a block start at this indentation.
+      scalar =
+        value:
+        if isString value then
+          known.${unsafeDiscardStringContext value} or (
+            if
+              substring matchable 1 value == "" && (match measure value != null || match words value != null)
+            then
+              value
+            else if canBeBlock value then
+              block newline value
+            else
+              inline value
+          )
         else if isInt value || isBool value || value == null then
           toJSON value
         else if isFloat value then
           float value
-        else if isAttrs value then
-          if value ? outPath || value ? __toString then
-            # What builtins.toJSON writes as text.
-            other (fromJSON (toJSON value))
-          else
-            "{}"
         else if isList value then
           "[]"
+        else if value == { } then
+          "{}"
+        else if isAttrs value then
+          # What builtins.toJSON writes as text.
+          scalar (fromJSON (toJSON value))
         else
           throw "yaml: a ${typeOf value} has no place in a manifest; expected text, a number, true, false, null, a list or an attribute set";
-
-      mapping =
-        set:
-        concatStringsSep newline (
-          map (
-            name:
-            let
-              value = set.${name};
-            in
-            "${
-              if stringLength name <= matchable && match word name != null && !(traps ? ${name}) then
-                "${name}:"
-              else
-                unusualKey newline name
-            }${
-              if isString value then
-                if
-                  stringLength value <= matchable
-                  && match word value != null
-                  && (stringLength value > longestTrap || !(traps ? ${unsafeDiscardStringContext value}))
-                then
-                  " ${value}"
-                else
-                  " ${deeper.other value}"
-              else if isAttrs value && value != { } && !(value ? outPath || value ? __toString) then
-                "${deeper.newline}${deeper.mapping value}"
-              else if isInt value then
-                " ${toString value}"
-              else if isList value && value != [ ] then
-                "${newline}${sequence value}"
-              else if value == true then
-                " true"
-              else
-                " ${deeper.other value}"
-            }"
-          ) (attrNames (intersectAttrs leading set) ++ attrNames (removeAttrs set leadingNames))
-        );
-
-      sequence =
-        list:
-        concatStringsSep newline (
-          map (
-            value:
-            if isAttrs value && value != { } && !(value ? outPath || value ? __toString) then
-              "- ${deeper.mapping value}"
-            else if
-              isString value
-              && stringLength value <= matchable
-              && match word value != null
-              && (stringLength value > longestTrap || !(traps ? ${unsafeDiscardStringContext value}))
-            then
-              "- ${value}"
-            else if isList value && value != [ ] then
-              "- ${deeper.sequence value}"
-            else
-              "- ${deeper.other value}"
-          ) list
-        );
     in
     {
-      inherit
-        mapping
-        newline
-        other
-        sequence
-        ;
+      inherit entries items scalar;
     };
 
   top = level "\n";
 
   document =
     value:
-    unsafeDiscardStringContext "${
-      if isAttrs value && value != { } && !(value ? outPath || value ? __toString) then
-        top.mapping value
-      else if isList value && value != [ ] then
-        top.sequence value
-      else
-        (level "\n  ").other value
-    }\n";
+    let
+      text = concatStringsSep "\n" (
+        (
+          if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
+            top.entries value
+          else if isList value && value != [ ] then
+            top.items value
+          else
+            [ ((level "\n  ").scalar value) ]
+        )
+        ++ [ "" ]
+      );
+    in
+    if hasContext text then unsafeDiscardStringContext text else text;
 in
 {
   /**
