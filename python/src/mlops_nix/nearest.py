@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MOST = 50
+
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Give the name that was probably meant; nothing if none is near.
@@ -20,9 +22,15 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
             return candidate
     import difflib
 
-    # Filter by length first: the ratio of texts that differ much in length cannot reach the cutoff.
-    near = [candidate for candidate in candidates if abs(len(candidate) - len(name)) <= max(3, len(name) // 2)]
-    found = difflib.get_close_matches(name.lower(), [candidate.lower() for candidate in near[:2000]], n=1, cutoff=0.7)
+    # The ratio is expensive: only names of like length that begin or end alike, and few of them.
+    lower = name.lower()
+    near = [
+        candidate
+        for candidate in candidates
+        if abs(len(candidate) - len(name)) <= max(3, len(name) // 3)
+        and (candidate[:2].lower() == lower[:2] or candidate[-2:].lower() == lower[-2:])
+    ][:_MOST]
+    found = difflib.get_close_matches(lower, [candidate.lower() for candidate in near], n=1, cutoff=0.75)
     return next((candidate for candidate in near if candidate.lower() == found[0]), None) if found else None
 
 

@@ -62,6 +62,9 @@ CLUSTER_SCOPED = frozenset(
     }
 )
 
+# Labels that the controller of a workload adds to each pod, so that no template has them.
+_ADDED_LABELS = frozenset({"apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name"})
+
 CORE_GROUPS = frozenset(
     {
         "",
@@ -283,9 +286,19 @@ class ObjectSet:
             index[pod.entry.namespace].append(pod)
         return index
 
+    def pods_in(self, namespace: str) -> list[Pod]:
+        """Give the pods of a namespace."""
+        return self._pods_by_namespace.get(namespace, [])
+
     def selected(self, namespace: str, selector: Mapping[str, Any]) -> list[Pod]:
-        """Give the pods of a namespace that a LabelSelector (``matchLabels``, ``matchExpressions``) selects."""
+        """Give the pods of a namespace that a LabelSelector (``matchLabels``, ``matchExpressions``) selects.
+
+        Labels that a controller adds to single pods count as there.
+        """
         labels = as_map(selector.get("matchLabels"))
+        if not labels.keys().isdisjoint(_ADDED_LABELS):
+            labels = {key: value for key, value in labels.items() if key not in _ADDED_LABELS}
+            selector = {**selector, "matchLabels": labels}
         candidates = self._pods_by_namespace.get(namespace, [])
         for key, value in labels.items():
             found = self._pods_by_label.get((namespace, key, value), []) if isinstance(value, str) else []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_nix.findings import ERROR, INFO, WARNING, Family, Problem
 from mlops_nix.objects import as_list, as_map, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from mlops_nix.objectset import Container, ObjectSet, Pod
 
@@ -214,16 +214,15 @@ def writable_root_filesystem(objects: ObjectSet) -> Iterator[Problem]:
                 yield Problem(pod.entry, path, f"container {container.name} can write to its root file system")
 
 
-def _reads_api(pod: Pod, objects: ObjectSet) -> bool:
-    """Tell whether a binding of the set grants anything to the pod's account."""
-    account, namespace = pod.service_account, pod.entry.namespace
+def _granted(objects: ObjectSet) -> set[tuple[str, str]]:
+    """Give the accounts, as (namespace, name), to which a binding of the set grants anything."""
+    accounts = set()
     for binding in objects.of("rbac.authorization.k8s.io", "RoleBinding", "ClusterRoleBinding"):
         for item in as_list(binding.object.get("subjects")):
-            subject: Mapping[str, Any] = as_map(item)
-            if subject.get("kind") == "ServiceAccount" and subject.get("name") == account:
-                if (as_text(subject.get("namespace")) or binding.namespace) == namespace:
-                    return True
-    return False
+            subject = as_map(item)
+            if subject.get("kind") == "ServiceAccount":
+                accounts.add((as_text(subject.get("namespace")) or binding.namespace, as_text(subject.get("name"))))
+    return accounts
 
 
 @CHECKS.check(
@@ -235,7 +234,7 @@ def _reads_api(pod: Pod, objects: ObjectSet) -> bool:
 )
 def unused_service_account_token(objects: ObjectSet) -> Iterator[Problem]:
     """It is of use to an intruder only."""
-    granted: dict[tuple[str, str], bool] = {}
+    granted = _granted(objects)
     for pod in objects.pods:
         account = objects.find("", "ServiceAccount", pod.entry.namespace, pod.service_account)
         mounts = pod.spec.get("automountServiceAccountToken")
@@ -243,10 +242,7 @@ def unused_service_account_token(objects: ObjectSet) -> Iterator[Problem]:
             mounts = account.object.get("automountServiceAccountToken")
         if mounts is False:
             continue
-        key = pod.entry.namespace, pod.service_account
-        if key not in granted:
-            granted[key] = _reads_api(pod, objects)
-        if not granted[key]:
+        if (pod.entry.namespace, pod.service_account) not in granted:
             message = f"no binding of the set grants anything to ServiceAccount {pod.service_account}"
             yield Problem(pod.entry, f"{pod.path}.automountServiceAccountToken", message)
 

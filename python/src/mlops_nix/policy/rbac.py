@@ -114,10 +114,12 @@ def anonymous_binding(objects: ObjectSet) -> Iterator[Problem]:
                 yield Problem(entry, f"subjects[{index}].name", f"{name} is everybody who can reach the API server")
 
 
-@CHECKS.check("subject-namespace", ERROR, "A ServiceAccount of a binding has no namespace", fix="add the namespace")
+@CHECKS.check(
+    "subject-namespace", ERROR, "A ServiceAccount of a ClusterRoleBinding has no namespace", fix="add the namespace"
+)
 def subject_namespace(objects: ObjectSet) -> Iterator[Problem]:
-    """The API server refuses a ClusterRoleBinding with it; in a RoleBinding it grants nothing."""
-    for entry in objects.of(_GROUP, "RoleBinding", "ClusterRoleBinding"):
+    """The API server refuses it. In a RoleBinding the namespace of the binding is meant."""
+    for entry in objects.of(_GROUP, "ClusterRoleBinding"):
         for index, item in enumerate(as_list(entry.object.get("subjects"))):
             subject = as_map(item)
             if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):

@@ -19,6 +19,8 @@ CHECKS = Family("references")
 _EVERYWHERE = {"kube-root-ca.crt"}
 _SYSTEM_NAMESPACES = {"default", "kube-system", "kube-public", "kube-node-lease"}
 _SYSTEM_PRIORITIES = {"system-cluster-critical", "system-node-critical"}
+# Made by the API server at its start, as are all whose name starts with `system:`.
+_SYSTEM_ROLES = {("kube-system", "extension-apiserver-authentication-reader")}
 _DEFAULT_ROLES = {"cluster-admin", "admin", "edit", "view"}
 
 
@@ -335,7 +337,8 @@ def missing_service(objects: ObjectSet) -> Iterator[Problem]:
         if name and objects.find("", "Service", entry.namespace, name) is None:
             near = suggest(name, objects.names("", "Service", entry.namespace))
             message = f"Service {entry.namespace}/{name} is not in the set{near}"
-            yield Problem(entry, "spec.serviceName", f"{message}; its pods get no names of their own")
+            # It runs without: its pods only have no names in DNS.
+            yield Problem(entry, "spec.serviceName", f"{message}; its pods get no names in DNS", None, WARNING)
 
 
 @CHECKS.check(
@@ -380,11 +383,13 @@ def missing_role(objects: ObjectSet) -> Iterator[Problem]:
     for entry in objects.of(group, "RoleBinding", "ClusterRoleBinding"):
         ref = as_map(entry.object.get("roleRef"))
         kind, name = as_text(ref.get("kind")), as_text(ref.get("name"))
+        if name.startswith("system:") or (entry.namespace, name) in _SYSTEM_ROLES:
+            continue
         if kind == "Role" and objects.find(group, "Role", entry.namespace, name) is None:
             near = suggest(name, objects.names(group, "Role", entry.namespace))
             yield Problem(entry, "roleRef.name", f"Role {entry.namespace}/{name} is not in the set{near}")
         if kind == "ClusterRole" and objects.find(group, "ClusterRole", "", name) is None:
-            if name not in _DEFAULT_ROLES and not name.startswith("system:"):
+            if name not in _DEFAULT_ROLES:
                 near = suggest(name, objects.names(group, "ClusterRole", ""))
                 # Operators bring ClusterRoles of their own.
                 yield Problem(entry, "roleRef.name", f"ClusterRole {name} is not in the set{near}", None, WARNING)

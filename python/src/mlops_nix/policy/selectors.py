@@ -55,11 +55,10 @@ def selector_mismatch(objects: ObjectSet) -> Iterator[Problem]:
 def _near_miss(objects: ObjectSet, entry: Entry, labels: Mapping[str, object]) -> str:
     """Name the workload of the namespace that agrees in most labels, and where it differs."""
     best: tuple[int, Pod] | None = None
-    for pod in objects.pods:
-        if pod.entry.namespace == entry.namespace:
-            agree = sum(pod.labels.get(key) == value for key, value in labels.items())
-            if agree and (best is None or agree > best[0]):
-                best = (agree, pod)
+    for pod in objects.pods_in(entry.namespace):
+        agree = sum(pod.labels.get(key) == value for key, value in labels.items())
+        if agree and (best is None or agree > best[0]):
+            best = (agree, pod)
     if best is None:
         return ""
     differ = {key: best[1].labels.get(key) for key, value in labels.items() if best[1].labels.get(key) != value}
