@@ -62,7 +62,7 @@ let
           core.explain path core.definitions.${coreName reference} value
         else
           explain path definitions.${localName reference} value;
-      inherit (import ./explain.nix { inherit constraintsOf explainReference; }) explain;
+      inherit (import ./explain.nix { inherit constraintsOf check explainReference; }) explain;
 
       checks = mapAttrs (_: compile) definitions;
     in

@@ -2,6 +2,7 @@
 # Only used after a predicate of accepts.nix said no, so it is written to be read, not to be fast.
 {
   constraintsOf,
+  check, # reference -> predicate
   explainReference, # path -> reference -> value -> problems
 }:
 let
@@ -135,9 +136,10 @@ let
   explain =
     path: node: value:
     if isString node && (substring 0 1 node == "#" || substring 0 5 node == "core#") then
-      explainReference path node value
+      # Most parts of a wrong object are right: only those that are not are walked.
+      if check node value then [ ] else explainReference path node value
     else if isString node then
-      explain path { type = node; } value
+      if (wordOf node).check value then [ ] else explain path { type = node; } value
     else if isList node then
       explain path { items = head node; } value
     else if value == null && node.type or null != "any" then
