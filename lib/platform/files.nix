@@ -51,7 +51,7 @@ in
         toLower object.kind + (if builtinGroup object.apiVersion then "" else ".${head group}");
       namespace =
         if
-          object.metadata ? namespace && entry.home != null && object.metadata.namespace != entry.home
+          object.metadata ? namespace && object.metadata.namespace != entry.home
         then
           "${object.metadata.namespace}-"
         else

@@ -1,0 +1,18 @@
+# The two commands of the README, and what developers need besides.
+.PHONY: demo test generate bench format
+
+demo:
+	bin/demo
+
+test:
+	bin/test
+
+generate:
+	bin/generate
+
+bench:
+	bin/setup tests
+	.venv/bin/python -m tests.bench
+
+format:
+	bin/format
