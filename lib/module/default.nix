@@ -54,6 +54,7 @@ let
     mainImage = null;
     kind = "component";
     provides = [ ];
+    providesAlso = _: [ ];
     requires = _: [ ];
     crds = _: [ ];
     checks = _: [ ];
@@ -99,6 +100,7 @@ let
     `mainImage`: the image that `image = "…"` replaces
     `kind`: "component", "operator" or "store"
     `provides`: requirements that this module meets
+    `providesAlso`: scope -> requirements that it meets with some options only
     `requires`: scope -> names of requirements (operators, CRDs) that must be there
     `crds`: scope -> CRDs that come with the component: names, or { name; file; } for a variant of upstream's file
     `checks`: scope -> [{ when, path, message }]: combinations that cannot work
@@ -306,6 +308,8 @@ let
             if position == null then problem else { inherit position; } // problem
           ) problems;
 
+          # Some combinations can only be judged with the platform's settings, so a component that is not bound to
+          # one yet complains when it is asked for what it renders, not when it is made.
           checked = value: if problems == [ ] then value else throw (describe.report builder located);
 
           rendered =
@@ -357,11 +361,11 @@ let
             inherit (module)
               summary
               kind
-              provides
               deviations
               ;
             inherit settings;
             endpoints = componentEndpoints;
+            provides = module.provides ++ module.providesAlso scope;
             pods = module.pods scope;
             open = module.open scope;
             apiAccess = module.apiAccess scope;
@@ -390,7 +394,7 @@ let
                 ) secret.keys;
               }
             ) (filter (secret: secret != null) (module.secrets scope));
-            requires = module.requires scope;
+            requires = checked (module.requires scope);
             crds = module.crds scope;
             connections = filter (connection: connection != null && connection.host != null) (
               module.connections scope
@@ -400,12 +404,12 @@ let
             images = attrValues resolvedImages;
 
             # Objects with the core's notes, before checksums and hashes: what a platform works on.
-            rendered = rendered.objects;
+            rendered = checked rendered.objects;
 
             # Objects as they leave when the component stands alone, checked against the API's schema.
             objects = checkObjects (schema.forVersion (
               if settings.kubernetesVersion == null then schema.default else settings.kubernetesVersion
-            )) "${builder} ${name}" (map plain (finalise (rendered.objects ++ network.standalone self)));
+            )) "${builder} ${name}" (map plain (finalise (self.rendered ++ network.standalone self)));
 
             /**
               The component with other arguments: a set that is merged over the old ones at every level, or a
@@ -419,7 +423,7 @@ let
             inherit context;
           };
         in
-        checked (module.passthru scope // self);
+        module.passthru scope // self;
 
       self = {
         _type = "builder";

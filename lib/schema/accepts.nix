@@ -34,8 +34,7 @@ let
   inherit (import ./words.nix) wordOf;
   inherit (import ./list-keys.nix) areUnique;
 
-  isReference =
-    node: isString node && (substring 0 1 node == "#" || substring 0 5 node == "core#");
+  isReference = node: isString node && (substring 0 1 node == "#" || substring 0 5 node == "core#");
 
   # The type that all valid values have, or null when there are several.
   onlyType =
@@ -55,7 +54,14 @@ let
   isShallow =
     node: isString node && !isReference node && (node == "any" || (wordOf node).type != null);
 
-  setOf = names: listToAttrs (map (name: { inherit name; value = null; }) names);
+  setOf =
+    names:
+    listToAttrs (
+      map (name: {
+        inherit name;
+        value = null;
+      }) names
+    );
 
   # Maps and lists of plain strings: labels, arguments. Their leaves are checked together.
   isStringMap = node: isAttrs node && node == { values = "string"; };
@@ -73,9 +79,7 @@ let
       expected = removeAttrs types several;
       stringMaps = fieldsWhere isStringMap;
       stringLists = fieldsWhere isStringList;
-      deep = fieldsWhere (
-        field: !(isShallow field || isStringMap field || isStringList field)
-      );
+      deep = fieldsWhere (field: !(isShallow field || isStringMap field || isStringList field));
       checks = mapAttrs (_: compile) deep;
       # Up to three such fields are named in the predicate itself, which saves a call for each.
       count = length (attrNames deep);

@@ -21,8 +21,7 @@ let
   inherit (import ../text/nearest.nix) suggest;
   inherit (import ../text/utf8.nix) characters;
 
-  # std::regex recurses once per character, so that a long text would end the evaluation.
-  longestMatched = 2000;
+  longestMatched = import ./longest-matched.nix;
 
   isNumber = value: isInt value || isFloat value;
   count = value: if isAttrs value then length (attrNames value) else length value;

@@ -7,7 +7,10 @@ let
     isInt
     isString
     match
+    stringLength
     ;
+
+  longestMatched = import ./longest-matched.nix;
 
   # k8s.io/apimachinery pkg/api/resource/quantity.go
   quantity = "[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([EGKMPT]i|[EGMPTkmnu]|[eE][+-]?[0-9]+)?";
@@ -50,12 +53,21 @@ let
     };
     quantity = {
       check =
-        value: if isString value then match quantity value != null else isInt value || isFloat value;
+        value:
+        if isString value then
+          stringLength value > longestMatched || match quantity value != null
+        else
+          isInt value || isFloat value;
       type = null;
       expected = "a quantity such as \"500m\", \"2Gi\" or 1";
     };
     int-or-quantity = {
-      check = value: if isString value then match customQuantity value != null else isInt value;
+      check =
+        value:
+        if isString value then
+          stringLength value > longestMatched || match customQuantity value != null
+        else
+          isInt value;
       type = null;
       expected = "a quantity such as \"500m\", \"2Gi\" or 1";
     };
