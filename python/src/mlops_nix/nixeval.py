@@ -291,7 +291,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
 _NOISE = re.compile(r"\s*\((?:use '--show-trace'|stack trace truncated).*\)\s*")
-_PLACE = re.compile(r"\s+at (?P<place>(?P<file>.+?):(?P<line>\d+)(?::(?P<column>\d+))?):$")
+_PLACE = re.compile(r"\s+at (?P<place>(?P<file>.+?):(?P<line>\d+)(?::(?P<column>\d+))?):(?P<rest>Did you mean .*)?$")
 _SNIPPET = re.compile(r"\s+(?:\d+)?\|(?: |$)")
 _ERROR = re.compile(r"(?P<indent>\s*)error: ?(?P<message>.*)")
 _THROWN = re.compile(r"evaluation aborted with the following error message: '(?P<message>.*)'", re.DOTALL)
@@ -337,6 +337,7 @@ def read_message(stderr: str) -> NixMessage:
         following = next((after for after in lines[number + 1 :] if after), "")
         if found and (_SNIPPET.match(following) or not following):
             place = place or found["place"]
+            text += [found["rest"]] if found["rest"] else []  # 2.8, where it has no source to show
         elif place is not None and (not line or _SNIPPET.match(line)):
             continue
         elif line.startswith(("       … ", "… ")):  # a trace below the message, as 2.8 writes it with --show-trace

@@ -30,6 +30,9 @@ CRD_MODES: tuple[CrdMode, ...] = get_args(CrdMode)
 
 KUSTOMIZATION = "kustomization.yaml"
 _CRD_WAVE = 10  # upstream's CRD files belong to this wave, also where the set has no entry in it
+# A marker before the first document, perhaps after comments, or after the last one: each would make an empty document.
+_FIRST_MARKER = re.compile(r"\A((?:[ \t]*(?:#[^\n]*)?\n)*)---[ \t]*\n")
+_LAST_MARKER = re.compile(r"\n---\s*\Z")
 _PLAIN_SCALAR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@%+-]*[A-Za-z0-9]")
 
 
@@ -174,11 +177,10 @@ def _text(entry: Entry) -> str:
 
 
 def _plain(content: bytes) -> str:
-    """Make a file of upstream's one part of a stream: without a marker at its start, ending in a newline."""
-    text = content.decode("utf-8-sig").lstrip("\n")
-    while text.startswith("---\n"):
-        text = text.removeprefix("---\n").lstrip("\n")
-    return text.rstrip("\n") + "\n"
+    """Make a file of upstream's one part of a stream: without a marker at its ends, ending in a newline."""
+    text = content.decode("utf-8-sig")
+    text = _FIRST_MARKER.sub(r"\1", text, count=1)
+    return _LAST_MARKER.sub("", text).strip("\n") + "\n"
 
 
 def _join(texts: Sequence[str]) -> str:

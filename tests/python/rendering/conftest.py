@@ -41,17 +41,19 @@ class WebServer:
     answers: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
+    @staticmethod
+    def answer(body: bytes, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+        """Answer with a body and headers (an underscore is a hyphen)."""
 
-def answer(body: bytes, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    def send(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        def send(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(status)
+            for name, value in headers.items():
+                handler.send_header(name.replace("_", "-"), value)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
 
-    return send
+        return send
 
 
 @pytest.fixture

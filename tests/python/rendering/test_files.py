@@ -35,7 +35,22 @@ def times(folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "~/x", "a\\b", "C:/x", "a\nb", "a\0b", "x" * 256, "a/" * 600 + "b"],
+    [
+        "",
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "a//b",
+        "./a",
+        "a/.",
+        "~/x",
+        "a\\b",
+        "C:/x",
+        "a\nb",
+        "a\0b",
+        "x" * 256,
+        "a/" * 600 + "b",
+    ],
 )
 def test_a_path_that_is_not_plainly_inside_the_folder_is_refused(path: str) -> None:
     with pytest.raises(InputError, match="is no path for a file"):
@@ -336,7 +351,9 @@ def test_a_single_file_is_replaced_whole_and_kept_when_equal(tmp_path: Path) -> 
 
 @given(
     st.lists(
-        st.dictionaries(st.sampled_from(["a", "b", "d/a", "d/b", "d/e/a"]), st.sampled_from([b"1", b"2", b"3"]), max_size=5),
+        st.dictionaries(
+            st.sampled_from(["a", "b", "d/a", "d/b", "d/e/a"]), st.sampled_from([b"1", b"2", b"3"]), max_size=5
+        ),
         min_size=1,
         max_size=5,
     )
