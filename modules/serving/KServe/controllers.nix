@@ -47,7 +47,7 @@ let
     {
       image,
       args ? null,
-      env ? { },
+      env ? [ ],
       ports ? { },
       mounts ? certificateMount,
       resources,

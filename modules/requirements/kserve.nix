@@ -1,0 +1,4 @@
+{
+  summary = "KServe, the operator of InferenceServices";
+  builder = "mkKServe";
+}
