@@ -157,8 +157,30 @@ let
   builtinKind =
     apiVersion: match "[^./]*|[^./]*/.*|[^/]*[.]k8s[.]io/.*" apiVersion != null;
 
-  bundle = platform: name: objects: {
+  # `set` is what `mlops-nix render` writes: the folder that the tool reads, with what its objects must carry.
+  bundle = platform: name: change: objects: {
+    _type = "gitops";
     inherit objects;
+    set = platform.set // {
+      entries = map (
+        entry:
+        let
+          object = change entry;
+        in
+        {
+          inherit object;
+          inherit (entry) component file;
+          wave = entry.wave.number;
+          yaml = yaml.document object;
+        }
+      ) platform.entries;
+    };
+    files = builtins.listToAttrs (
+      map (entry: {
+        name = entry.file;
+        value = yaml.document (change entry);
+      }) platform.entries
+    );
     yaml = yaml.stream objects;
     package = derivation {
       name = "${name}.yaml";
@@ -203,14 +225,6 @@ let
       )
     ) object;
 
-  withFiles =
-    change: platform:
-    builtins.listToAttrs (
-      map (entry: {
-        name = entry.file;
-        value = yaml.document (change entry);
-      }) platform.entries
-    );
 in
 platform: {
   /**
@@ -220,7 +234,7 @@ platform: {
     # Type
 
     ```
-    flux :: { url, kind ?, interval ?, … } -> { objects, yaml, package, files }
+    flux :: { url, kind ?, interval ?, … } -> { objects, yaml, package, files, set }
     ```
   */
   flux =
@@ -292,12 +306,9 @@ platform: {
           );
         };
     in
-    bundle platform "${platform.name}-flux" (
+    bundle platform "${platform.name}-flux" (entry: fluxObject entry.object) (
       [ source ] ++ genList kustomization (length waves)
-    )
-    // {
-      files = withFiles (entry: fluxObject entry.object) platform;
-    };
+    );
 
   /**
     For Argo CD: an Application; the files carry sync waves.
@@ -305,7 +316,7 @@ platform: {
     # Type
 
     ```
-    argocd :: { repoURL, path, project ?, … } -> { objects, yaml, package, files }
+    argocd :: { repoURL, path, project ?, … } -> { objects, yaml, package, files, set }
     ```
   */
   argocd =
@@ -318,7 +329,7 @@ platform: {
         object.kind == "ValidatingWebhookConfiguration" || object.kind == "MutatingWebhookConfiguration"
       ) platform.objects;
     in
-    bundle platform "${platform.name}-argocd" [
+    bundle platform "${platform.name}-argocd" (entry: argocdObject entry.wave.number entry.object) [
       {
         apiVersion = "argoproj.io/v1alpha1";
         kind = "Application";
@@ -376,8 +387,5 @@ platform: {
             }
         );
       }
-    ]
-    // {
-      files = withFiles (entry: argocdObject entry.wave.number entry.object) platform;
-    };
+    ];
 }

@@ -20,7 +20,7 @@ let
     group == null || match "[^.]*|.*[.]k8s[.]io" (head group) != null;
 
   folder =
-    { number, name }:
+    { number, name, ... }:
     "${if number < 10 then "0" else ""}${toString number}-${name}";
 in
 {

@@ -12,7 +12,7 @@ let
   kindOf = value: if isAttrs value then value._type or null else null;
   setOf =
     target:
-    if kindOf target == "platform" then
+    if kindOf target == "platform" || kindOf target == "gitops" then
       target.set
     else if kindOf target == "component" then
       (self.mkPlatform {
