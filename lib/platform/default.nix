@@ -286,6 +286,11 @@ let
       ) components;
       levels = waves.levels subject dependencies;
 
+      waveOf = waves.waveOf {
+        inherit levels components;
+        preparedClaims = waves.claimsOfPreparation rewritten;
+      };
+
       checkedObjects = checkObjects api subject (map (found: plain found.object) rewritten);
       checkedEntries = genList (
         index:
@@ -295,7 +300,7 @@ let
         {
           inherit (found) component;
           object = elemAt checkedObjects index;
-          wave = waves.waveOf levels components found;
+          wave = waveOf found;
           rank = waves.rankInWave found.object;
           home = if found.component == null then null else components.${found.component}.namespace;
         }

@@ -17,6 +17,7 @@ let
     toString
     ;
   inherit (import ../internal.nix) note;
+  inherit (import ./references.nix) referencesOf;
 
   # What the rest reads when it starts: identities, rights, configuration, volumes, names.
   configuration = {
@@ -27,7 +28,6 @@ let
     ClusterRoleBinding = 3;
     ConfigMap = 4;
     Secret = 4;
-    PersistentVolumeClaim = 5;
     PersistentVolume = 5;
     StorageClass = 0;
     PriorityClass = 0;
@@ -55,6 +55,7 @@ let
       configuration.${object.kind}
     else
       {
+        PersistentVolumeClaim = 9;
         Issuer = 10;
         ClusterIssuer = 10;
         Certificate = 11;
@@ -79,13 +80,41 @@ let
     in
     if group == null then true else builtins.match "[^.]*|.*[.]k8s[.]io" (head group) != null;
 
+  # A claim may stay pending until a pod uses it, so it must be in the same wave as its first pod.
+  claimsOfPreparation =
+    entries:
+    listToAttrs (
+      concatMap (
+        entry:
+        if (note entry.object).phase or "run" == "prepare" then
+          map (found: {
+            name = "${entry.object.metadata.namespace or ""}/${found.name}";
+            value = null;
+          }) (filter (found: found.kind == "PersistentVolumeClaim") (referencesOf entry.object))
+        else
+          [ ]
+      ) entries
+    );
+
   waveOf =
-    levels: components: entry:
+    {
+      levels,
+      components,
+      preparedClaims,
+    }:
+    entry:
     let
       inherit (entry) object;
       component = if entry.component == null then null else components.${entry.component} or null;
       operator = component != null && component.kind == "operator";
-      phase = (note object).phase or "run";
+      phase =
+        if
+          object.kind == "PersistentVolumeClaim"
+          && preparedClaims ? "${object.metadata.namespace or ""}/${object.metadata.name}"
+        then
+          "prepare"
+        else
+          (note object).phase or "run";
       level = if entry.component == null then 0 else levels.${entry.component} or 0;
     in
     if object.kind == "Namespace" && object.apiVersion == "v1" then
@@ -120,7 +149,12 @@ let
     );
 in
 {
-  inherit nameOf waveOf rankInWave;
+  inherit
+    claimsOfPreparation
+    nameOf
+    rankInWave
+    waveOf
+    ;
 
   /**
     How deep each component stands on others: 0 for one that needs none. A cycle is an error that shows its path.
