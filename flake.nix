@@ -49,6 +49,7 @@
               jinja2
               jsonschema-rs
               kubernetes
+              msgspec
               orjson
               pyyaml
               rich
@@ -68,11 +69,15 @@
             inherit name;
             value = (platformOf name).packageFor system // {
               tree = (platformOf name).tree (pkgsFor system);
+              # What `mlops-nix render .#name` reads.
+              platform = platformOf name;
             };
           }) examples
         )
         // {
-          default = (platformOf "starter").packageFor system;
+          default = (platformOf "starter").packageFor system // {
+            platform = platformOf "starter";
+          };
           mlops-nix = commandFor (pkgsFor system);
         }
       );
@@ -118,6 +123,7 @@
                     jsonschema
                     jsonschema-rs
                     kubernetes
+                    msgspec
                     mypy
                     orjson
                     pytest
