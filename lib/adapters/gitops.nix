@@ -3,6 +3,7 @@
 { options, yaml }:
 let
   inherit (builtins)
+    any
     attrNames
     elemAt
     filter
@@ -17,7 +18,7 @@ let
     ;
   inherit (options) compile describe option types;
   files = import ../platform/files.nix;
-  derivations = import ../render/derivation.nix;
+  inherit (import ../platform/references.nix) referencesOf;
 
   name = option {
     type = types.dnsLabel;
@@ -144,6 +145,29 @@ let
     PersistentVolumeClaim = true;
     Secret = true;
   };
+
+  workloads = {
+    Deployment = true;
+    StatefulSet = true;
+    DaemonSet = true;
+    Job = true;
+  };
+
+  # Claims that pods of some objects mount.
+  claimsOf =
+    wanted: objects:
+    builtins.listToAttrs (
+      builtins.concatMap (
+        object:
+        if wanted object then
+          map (found: {
+            name = "${object.metadata.namespace or ""}/${found.name}";
+            value = null;
+          }) (filter (found: found.kind == "PersistentVolumeClaim") (referencesOf object))
+        else
+          [ ]
+      ) objects
+    );
 
   annotate =
     annotations: object:
@@ -278,6 +302,25 @@ platform: {
         // optional "secretRef" (if config.secretRef == null then null else { name = config.secretRef; });
       };
       waves = platform.waves;
+      # `wait` asks every object, and a claim that only a CronJob mounts stays pending until its first run: such a
+      # wave waits for its workloads by name instead.
+      mounted = claimsOf (object: object.kind != "CronJob") platform.objects;
+      stays =
+        object:
+        object.kind == "PersistentVolumeClaim"
+        && !(mounted ? "${object.metadata.namespace or ""}/${object.metadata.name}");
+      waiting =
+        wave:
+        if any stays wave.objects then
+          {
+            wait = false;
+            healthChecks = map (object: {
+              inherit (object) apiVersion kind;
+              inherit (object.metadata) name namespace;
+            }) (filter (object: workloads ? ${object.kind}) wave.objects);
+          }
+        else
+          { wait = true; };
       kustomization =
         index:
         let
@@ -290,12 +333,12 @@ platform: {
           spec = {
             inherit (config) interval timeout prune;
             path = "${if config.path == "." then "." else config.path}/${files.folder wave}";
-            wait = true;
             sourceRef = {
               inherit (config) kind;
               inherit name;
             };
           }
+          // waiting wave
           // (
             if index == 0 then
               { }
