@@ -116,7 +116,11 @@ def schema_folder() -> Path:
     """
     here = Path(__file__).resolve().parent
     chosen = os.environ.get("MLOPS_NIX_SCHEMAS")
-    places = [Path(chosen)] if chosen else [here / "data" / "kubernetes", here.parents[2] / "generated" / "kubernetes"]
+    places = (
+        [Path(chosen)]
+        if chosen
+        else [here / "data" / "generated" / "kubernetes", here.parents[2] / "generated" / "kubernetes"]
+    )
     for place in places:
         if (place / "index.json").is_file():
             found = _json(place / "index.json").get("format")
