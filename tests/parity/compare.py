@@ -94,6 +94,7 @@ class Comparison:
 
     variant: str
     equal: int
+    labels: int
     explained: int
     ours_only: int
     upstream_only: int
@@ -102,8 +103,8 @@ class Comparison:
 
     def __str__(self) -> str:
         return (
-            f"{self.variant}: {self.equal} equal, {self.explained} differ as listed, "
-            f"{self.ours_only} only ours, {self.upstream_only} only upstream's"
+            f"{self.variant}: {self.equal} equal, {self.labels} equal but for labels, {self.explained} differ as listed, "
+            f"{self.ours_only} only ours, {self.upstream_only} only upstream's, {len(self.unexplained)} differences not listed"
         )
 
     def problems(self) -> list[str]:
@@ -158,7 +159,7 @@ def compare(
     rows = [row for row in listed if row.variants is None or variant in row.variants]
     used: set[int] = set()
     unexplained: list[Difference] = []
-    counts = {"equal": 0, "explained": 0, "ours": 0, "upstream": 0}
+    counts = {"equal": 0, "labels": 0, "explained": 0, "ours": 0, "upstream": 0}
     for name in sorted(mine.keys() | theirs.keys()):
         if name not in theirs:
             counts["ours"] += 1
@@ -168,7 +169,8 @@ def compare(
             found = [Difference(name, "", MISSING, "made")]
         else:
             found = list(_walk(name, "", normal(mine[name]), normal(theirs[name])))
-            counts["explained" if found else "equal"] += 1
+            labels = all("metadata.labels." in difference.path for difference in found)
+            counts["equal" if not found else "labels" if labels else "explained"] += 1
         for difference in found:
             by = [index for index, row in enumerate(rows) if row.matches(difference)]
             used.update(by)
@@ -178,6 +180,7 @@ def compare(
     return Comparison(
         variant,
         counts["equal"],
+        counts["labels"],
         counts["explained"],
         counts["ours"],
         counts["upstream"],
@@ -225,6 +228,10 @@ def normal(item: Object) -> Json:
 
 def _normal(value: Json, path: tuple[str, ...], item: Object) -> Json:
     if isinstance(value, dict):
+        if path[-1:] in {("httpGet",), ("tcpSocket",)}:
+            value = {**value, "port": _port_numbers(item).get(value.get("port"), value.get("port"))}
+        if "matchExpressions" in value:
+            value = _labels_of_expressions(value)
         result = {
             key: _normal(inner, (*path, key), item)
             for key, inner in value.items()
@@ -241,9 +248,24 @@ def _normal(value: Json, path: tuple[str, ...], item: Object) -> Json:
     return value
 
 
+def _port_numbers(item: Object) -> dict[Json, int]:
+    """The numbers of the ports that containers of an object have names for."""
+    spec = item.get("spec", {}).get("template", {}).get("spec", {})
+    ports = [port for container in spec.get("containers", []) for port in container.get("ports", [])]
+    return {port["name"]: port["containerPort"] for port in ports if "name" in port}
+
+
+def _labels_of_expressions(selector: Object) -> Object:
+    """A label that must be in a list of one is a label that must be equal."""
+    rest = [e for e in selector["matchExpressions"] if e["operator"] != "In" or len(e["values"]) != 1]
+    single = {e["key"]: e["values"][0] for e in selector["matchExpressions"] if e not in rest}
+    labels = {**selector.get("matchLabels", {}), **single}
+    return {**selector, "matchExpressions": rest, "matchLabels": labels}
+
+
 def _is_default(parent: Mapping[str, Json], key: str, value: Json, path: tuple[str, ...], item: Object) -> bool:
     if isinstance(value, (dict, list)):
-        return not value and item["kind"] not in ("NetworkPolicy", "AuthorizationPolicy")
+        return not value and item["kind"] not in {"NetworkPolicy", "AuthorizationPolicy"}
     if path[:1] == ("data",):
         return False
     tail = f"{path[-1]}.{key}" if path else key
@@ -273,7 +295,7 @@ def _document(text: str) -> Json:
 
 
 # Lists whose items are told apart by a field; the first that all items have, and have once.
-_KEYS = ("name", "mountPath", "containerPort", "port", "path", "topologyKey")
+_KEYS = ("containerPort", "port", "mountPath", "name", "path", "topologyKey")
 
 
 def _normal_list(items: list[Json], path: tuple[str, ...], root: Object) -> Json:

@@ -104,9 +104,9 @@ in
       ++ (if config.multiUser.enabled then [ ] else [ "${prefix}v2/artifacts/" ]);
   };
 
-  database = rec {
+  database = {
     bundled = metadata.host == null;
-    host = if bundled then "mysql" else metadata.host;
+    host = if metadata.host == null then "mysql" else metadata.host;
     inherit (metadata) port databases;
     password =
       if metadata.secretRef != null then

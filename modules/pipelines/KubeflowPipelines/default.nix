@@ -1,0 +1,234 @@
+# Kubeflow Pipelines: pipelines, runs and their artifacts, on Argo's workflow controller.
+# The parts stand beside this file; plan.nix says what they must agree on, shape.nix how their objects look.
+workshop:
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    filter
+    head
+    map
+    match
+    ;
+  inherit (workshop) wiring;
+  inherit (import ./versions.nix) versions lines withdrawn;
+  planOf = import ./plan.nix;
+
+  parts = map import [
+    ./configuration.nix
+    ./steps.nix
+    ./store.nix
+    ./database.nix
+    ./metadata.nix
+    ./api-server.nix
+    ./agents.nix
+    ./ui.nix
+    ./v1.nix
+    ./workflow-controller.nix
+  ];
+
+  onlyIf = condition: list: if condition then list else [ ];
+  argoKinds = [
+    "clusterworkflowtemplates"
+    "cronworkflows"
+    "workflowartifactgctasks"
+    "workfloweventbindings"
+    "workflows"
+    "workflowtaskresults"
+    "workflowtasksets"
+    "workflowtemplates"
+  ];
+in
+{
+  name = "kubeflow-pipelines";
+  summary = "Kubeflow Pipelines: pipelines, runs and artifacts on Argo's workflow controller";
+  options = import ./options.nix workshop;
+  inherit versions lines withdrawn;
+  mainImage = "api-server";
+
+  requires =
+    scope:
+    let
+      plan = planOf scope;
+    in
+    onlyIf (plan.certManagedCache || plan.customResources || plan.tls) [ "cert-manager" ]
+    ++ onlyIf (!plan.ownController) [ "argo-workflows" ]
+    ++ onlyIf plan.multiUser [
+      "istio"
+      "kubeflow-profiles"
+    ]
+    ++ onlyIf scope.config.monitoring.enabled [ "prometheus-operator" ]
+    ++ onlyIf (scope.config.ingress.enabled && scope.config.ingress.gateway.name != null) [ "gateway-api" ];
+
+  crds =
+    scope:
+    let
+      plan = planOf scope;
+    in
+    [ "scheduledworkflows.kubeflow.org" ]
+    ++ onlyIf plan.v1 [ "viewers.kubeflow.org" ]
+    ++ onlyIf plan.customResources [
+      "pipelines.pipelines.kubeflow.org"
+      "pipelineversions.pipelines.kubeflow.org"
+    ]
+    ++ onlyIf plan.ownController (
+      map (kind: {
+        name = "${kind}.argoproj.io";
+        file = "argoproj.io-${scope.release.argo}-minimal/${kind}.yaml";
+      }) argoKinds
+    )
+    ++ onlyIf plan.multiUser [
+      "compositecontrollers.metacontroller.k8s.io"
+      "controllerrevisions.metacontroller.k8s.io"
+      "decoratorcontrollers.metacontroller.k8s.io"
+    ];
+
+  secrets =
+    scope:
+    let
+      inherit (scope) config namespace;
+      inherit (plan) store database;
+      plan = planOf scope;
+      keys = [
+        {
+          key = store.keys.accessKey;
+          purpose = "access key id of the store";
+          generate.length = 20;
+        }
+        {
+          key = store.keys.secretKey;
+          purpose = "secret access key of the store";
+          generate.length = 40;
+        }
+      ];
+    in
+    (
+      if store.keys == null then
+        [ ]
+      else if store.ownKeys then
+        [
+          {
+            inherit (store.keys) name;
+            purpose = "keys of the store of artifacts";
+            inherit keys;
+          }
+        ]
+      else
+        wiring.accessKeys {
+          inherit namespace;
+          reference = store.keys;
+          purpose = "keys of the store of artifacts";
+          inherit (store) host;
+          item = store.bucket;
+        }
+    )
+    ++ onlyIf (config.storage.keyRef != null) (
+      wiring.password {
+        inherit namespace;
+        reference = config.storage.keyRef;
+        purpose = "key file of the Google service account of steps";
+      }
+    )
+    ++ (
+      if database.ownSecret then
+        [
+          {
+            inherit (database.password) name;
+            purpose = "user of the databases";
+            keys = [
+              {
+                key = "username";
+                purpose = "user name";
+                value = database.username;
+              }
+              (
+                {
+                  inherit (database.password) key;
+                  purpose = "password of ${database.username}";
+                }
+                // (
+                  if database.bundled then
+                    { generate.length = 32; }
+                  else
+                    {
+                      follow = {
+                        inherit (database) host;
+                        item = "sql";
+                        field = "password";
+                      };
+                    }
+                )
+              )
+            ];
+          }
+        ]
+      else if database.bundled then
+        [
+          {
+            inherit (database.password) name;
+            purpose = "root of the bundled MySQL";
+            keys = [
+              {
+                inherit (database.password) key;
+                purpose = "password of root";
+                generate.length = 32;
+              }
+            ];
+          }
+        ]
+      else
+        wiring.password {
+          inherit namespace;
+          reference = database.password;
+          purpose = "password of ${database.username}";
+          inherit (database) host;
+          item = "sql";
+        }
+    )
+    ++ onlyIf config.ui.enabled [
+      {
+        name = "ml-pipeline-ui";
+        purpose = "web interface";
+        keys = [
+          {
+            key = "signing-secret";
+            purpose = "signs paths of TensorBoard viewers";
+            generate.length = 32;
+          }
+        ];
+      }
+    ]
+    # Made by cert-manager, or by the cache deployer.
+    ++ onlyIf plan.cache [
+      {
+        name = "webhook-server-tls";
+        purpose = "certificate of the v1 step cache";
+        provided = true;
+        keys = [ ];
+      }
+    ]
+    ++ onlyIf plan.customResources [
+      {
+        name = "kfp-api-webhook-cert";
+        purpose = "certificate of the webhook of pipelines";
+        provided = true;
+        keys = [ ];
+      }
+    ]
+    ++ onlyIf plan.tls [
+      {
+        name = "kfp-api-tls-cert";
+        purpose = "certificate of the API server and ML Metadata";
+        provided = true;
+        keys = [ ];
+      }
+    ];
+
+  render =
+    scope:
+    let
+      plan = planOf scope;
+      shape = import ./shape.nix scope plan;
+    in
+    shape.labelled (concatMap (part: part { inherit scope plan shape; }) parts);
+}
