@@ -1,0 +1,510 @@
+"""Making the Secrets that a set needs, and rotating them. A value is never printed, never an argument of a process, never in a file.
+
+Values come from a generator, a file, the environment, stdin, another Secret's key, or from an external store through External
+Secrets. What is on the cluster is never overwritten, except by a rotation that was asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets as randomness
+import string
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlops_nix.cluster import events
+from mlops_nix.cluster.answer import Outcome
+from mlops_nix.cluster.api import error_of
+from mlops_nix.cluster.discovery import SECRETS
+from mlops_nix.cluster.references import needs
+from mlops_nix.errors import InputError
+from mlops_nix.objects import ObjectRef, as_map, as_text, metadata, pod_template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlops_nix.cluster.connection import Cluster
+    from mlops_nix.cluster.desired import DesiredSet, Item
+    from mlops_nix.objects import KubernetesObject
+    from mlops_nix.setdocument import SecretKey, SecretRequirement
+
+LABEL = "mlops-nix.dev/secret-of"
+ROTATION_MANAGER = "mlops-nix-rotate"
+# Letters and digits only: passwords end up in URLs and connection strings.
+_ALPHABET = string.ascii_letters + string.digits
+_DATA_LIMIT = 1024 * 1024
+
+
+class Place(NamedTuple):
+    """A key of a Secret."""
+
+    namespace: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of one Secret; it carries names of keys, never values.
+
+    Args:
+        namespace: Namespace.
+        name: Name.
+        action: ``created``, ``completed``, ``unchanged``, ``rotated`` or ``missing-values``.
+        keys: The keys that were written, or whose values are missing.
+    """
+
+    namespace: str
+    name: str
+    action: str
+    keys: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as ``--output json`` prints it."""
+        return {"namespace": self.namespace, "name": self.name, "action": self.action, "keys": list(self.keys)}
+
+
+@dataclass(slots=True)
+class Values:
+    """Values that the user gives, by place.
+
+    Args:
+        given: The values.
+    """
+
+    given: dict[Place, bytes] = field(default_factory=dict, repr=False)
+
+    def add_files(self, arguments: Sequence[str], stdin: Any = None) -> None:
+        """Read values from files.
+
+        Args:
+            arguments: ``NAMESPACE/NAME/KEY=PATH``; the path ``-`` is stdin.
+            stdin: Read for ``-``.
+
+        Raises:
+            InputError: An argument has another form, or a file cannot be read.
+        """
+        for argument in arguments:
+            place, source = _split(argument, "--from-file NAMESPACE/NAME/KEY=PATH")
+            try:
+                content = (
+                    stdin.read() if source == "-" and stdin is not None else Path(source).expanduser().read_bytes()
+                )
+            except OSError as error:
+                raise InputError(
+                    f"{place}: cannot be read: {(error.strerror or str(error)).lower()}", path=source
+                ) from error
+            # An editor ends a file with a newline, which is no part of a password.
+            self.given[place] = content[:-1] if content.endswith(b"\n") and content.count(b"\n") == 1 else content
+
+    def add_environment(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Read values from environment variables.
+
+        Args:
+            arguments: ``NAMESPACE/NAME/KEY=VARIABLE``.
+            environment: The process's own by default.
+
+        Raises:
+            InputError: An argument has another form, or the variable is not set.
+        """
+        there = os.environ if environment is None else environment
+        for argument in arguments:
+            place, variable = _split(argument, "--from-env NAMESPACE/NAME/KEY=VARIABLE")
+            if variable not in there:
+                raise InputError(f"{place}: the environment variable {variable} is not set")
+            self.given[place] = there[variable].encode("utf-8", "surrogateescape")
+
+
+def _split(argument: str, form: str) -> tuple[Place, str]:
+    place, equals, source = argument.partition("=")
+    parts = place.split("/")
+    if not equals or not source or len(parts) != 3 or not all(parts):  # noqa: PLR2004
+        # The argument itself is not repeated: somebody may have written the value into it.
+        raise InputError(
+            f"expected {form}", hint="values themselves are never arguments: other processes can read those"
+        )
+    return Place(*parts), source
+
+
+def generate(length: int) -> bytes:
+    """Make up a value of so many letters and digits."""
+    return "".join(randomness.choice(_ALPHABET) for _ in range(length)).encode()
+
+
+def create_missing(
+    cluster: Cluster,
+    desired: DesiredSet,
+    values: Values | None = None,
+    *,
+    only: Sequence[str] = (),
+    dry_run: bool = False,
+) -> list[Made]:
+    """Make the Secrets of a set that are not on the cluster, and add keys that are missing in those that are.
+
+    Args:
+        cluster: The cluster.
+        desired: The set.
+        values: What the user gives.
+        only: Names of Secrets, or ``namespace/name``; all by default.
+        dry_run: Only say what would happen.
+
+    Returns:
+        One entry per Secret.
+
+    Raises:
+        InputError: A value is given for a key that no Secret of the set has.
+        ApiError: The server refused.
+    """
+    given = values or Values()
+    known = {Place(secret.namespace, secret.name, key.key) for secret in desired.secrets for key in secret.keys}
+    unknown = sorted(str(place) for place in given.given if place not in known)
+    if unknown:
+        raise InputError(f"the set has no such keys: {', '.join(unknown)}", hint="`mlops-nix secrets list` shows them")
+    chosen = [secret for secret in desired.secrets if _chosen(secret, only)]
+    made: dict[Place, bytes] = {}
+    results: list[Made] = []
+    # A copy waits for its source; more rounds than Secrets are never needed.
+    waiting = list(chosen)
+    for _ in range(len(chosen) + 1):
+        again: list[SecretRequirement] = []
+        for secret in waiting:
+            result = _create(cluster, desired.name, secret, given, made, dry_run=dry_run)
+            if result.action == "missing-values" and any(
+                _awaited(key, waiting) for key in secret.keys if key.key in result.keys
+            ):
+                again.append(secret)
+            else:
+                results.append(result)
+        if not again or len(again) == len(waiting):
+            results += [_create(cluster, desired.name, secret, given, made, dry_run=dry_run) for secret in again]
+            break
+        waiting = again
+    for result in results:
+        if result.action in {"created", "completed"}:
+            ref = ObjectRef("", "v1", "Secret", result.namespace, result.name)
+            cluster.api.listener(
+                events.Applied(object=ref, action=result.action, reason=f"keys {', '.join(result.keys)}")
+            )
+    return results
+
+
+def _chosen(secret: SecretRequirement, only: Sequence[str]) -> bool:
+    return not only or secret.name in only or f"{secret.namespace}/{secret.name}" in only
+
+
+def _awaited(key: SecretKey, waiting: Sequence[SecretRequirement]) -> bool:
+    source = key.copy_of
+    return source is not None and any(
+        (secret.namespace, secret.name) == (source.namespace, source.name) for secret in waiting
+    )
+
+
+def _create(
+    cluster: Cluster,
+    set_name: str,
+    secret: SecretRequirement,
+    given: Values,
+    made: dict[Place, bytes],
+    *,
+    dry_run: bool,
+) -> Made:
+    api = cluster.api
+    for _ in range(5):
+        found = api.get(SECRETS, secret.namespace, secret.name)
+        if not found.ok and found.outcome not in {Outcome.NOT_FOUND, Outcome.NAMESPACE_MISSING}:
+            raise error_of(found, f"read the Secret {secret.namespace}/{secret.name}")
+        there = as_map(found.value.get("data")) if found.ok else {}
+        lacking = [key for key in secret.keys if key.key not in there]
+        for key in secret.keys:
+            if key.key in there:
+                made[Place(secret.namespace, secret.name, key.key)] = base64.b64decode(there[key.key])
+        if found.ok and not lacking:
+            return Made(secret.namespace, secret.name, "unchanged")
+        fresh = {key.key: _value(cluster, secret, key, given, made) for key in lacking}
+        without = tuple(name for name, value in fresh.items() if value is None)
+        if without:
+            return Made(secret.namespace, secret.name, "missing-values", without)
+        data = {name: base64.b64encode(value).decode() for name, value in fresh.items() if value is not None}
+        if dry_run:
+            return Made(secret.namespace, secret.name, "completed" if found.ok else "created", tuple(fresh))
+        if found.ok:
+            # The version makes sure that a key which somebody adds meanwhile is not overwritten.
+            body: KubernetesObject = {
+                "metadata": {"resourceVersion": metadata(found.value).get("resourceVersion")},
+                "data": data,
+            }
+            answer = api.patch(SECRETS, body, secret.namespace, secret.name)
+        else:
+            answer = api.create(SECRETS, _secret(set_name, secret, data), secret.namespace)
+        if answer.ok:
+            made.update(
+                {
+                    Place(secret.namespace, secret.name, name): value
+                    for name, value in fresh.items()
+                    if value is not None
+                }
+            )
+            return Made(secret.namespace, secret.name, "completed" if found.ok else "created", tuple(fresh))
+        if answer.outcome is Outcome.NAMESPACE_MISSING:
+            raise InputError(
+                f"the Secret {secret.namespace}/{secret.name} cannot be made: its namespace does not exist",
+                hint=f"`kubectl create namespace {secret.namespace}`, or apply the set once with --without-secrets",
+            )
+        if answer.outcome not in {Outcome.EXISTS, Outcome.STALE}:
+            raise error_of(answer, f"make the Secret {secret.namespace}/{secret.name}")
+    raise InputError(
+        f"the Secret {secret.namespace}/{secret.name} changes all the time", hint="somebody else writes it; run again"
+    )
+
+
+def _secret(set_name: str, secret: SecretRequirement, data: Mapping[str, str]) -> KubernetesObject:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": secret.name,
+            "namespace": secret.namespace,
+            "labels": {LABEL: set_name, "app.kubernetes.io/managed-by": "mlops-nix"},
+        },
+        "type": secret.type,
+        "data": dict(data),
+    }
+
+
+def _value(
+    cluster: Cluster, secret: SecretRequirement, key: SecretKey, given: Values, made: dict[Place, bytes]
+) -> bytes | None:
+    """Find the value of a key; nothing where only the user can give it."""
+    place = Place(secret.namespace, secret.name, key.key)
+    if place in given.given:
+        return given.given[place]
+    if key.copy_of is not None:
+        source = Place(key.copy_of.namespace, key.copy_of.name, key.copy_of.key)
+        if source in made:
+            return made[source]
+        found = cluster.api.get(SECRETS, source.namespace, source.name)
+        encoded = as_map(found.value.get("data")).get(source.key) if found.ok else None
+        return base64.b64decode(encoded) if isinstance(encoded, str) else None
+    if key.value is not None:
+        return key.value.encode()
+    return generate(key.generate.length) if key.generate is not None else None
+
+
+def external(
+    desired: DesiredSet, store: str, *, store_kind: str = "ClusterSecretStore", prefix: str = ""
+) -> list[KubernetesObject]:
+    """Write the Secrets of a set as ExternalSecrets, for whoever keeps values in a store outside the cluster.
+
+    Args:
+        desired: The set.
+        store: Name of the SecretStore or ClusterSecretStore.
+        store_kind: Its kind.
+        prefix: Put before ``namespace/name``, the key in the store.
+
+    Returns:
+        One ExternalSecret per Secret; each key is a property of the store's entry of that name.
+    """
+    return [
+        {
+            "apiVersion": "external-secrets.io/v1",
+            "kind": "ExternalSecret",
+            "metadata": {"name": secret.name, "namespace": secret.namespace},
+            "spec": {
+                "secretStoreRef": {"name": store, "kind": store_kind},
+                "target": {"name": secret.name, "template": {"type": secret.type}},
+                "data": [
+                    {
+                        "secretKey": key.key,
+                        "remoteRef": {"key": f"{prefix}{secret.namespace}/{secret.name}", "property": key.key},
+                    }
+                    for key in secret.keys
+                ],
+            },
+        }
+        for secret in desired.secrets
+    ]
+
+
+# Rotation ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What a rotation did.
+
+    Args:
+        secrets: The Secrets that were written, copies included.
+        restarted: Workloads whose pods are replaced, as they read one of them.
+    """
+
+    secrets: tuple[Made, ...]
+    restarted: tuple[ObjectRef, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as ``--output json`` prints it."""
+        return {
+            "secrets": [secret.to_json() for secret in self.secrets],
+            "restarted": [ref.to_json() for ref in self.restarted],
+        }
+
+
+def rotate(
+    cluster: Cluster,
+    desired: DesiredSet,
+    name: str,
+    values: Values | None = None,
+    *,
+    keys: Sequence[str] = (),
+    restart: bool = True,
+) -> Rotated:
+    """Give a Secret new values, its copies too, and restart all that read them.
+
+    Args:
+        cluster: The cluster.
+        desired: The set.
+        name: Name of the Secret, or ``namespace/name``.
+        values: What the user gives; keys that are generated get a new value otherwise.
+        keys: The keys to rotate; by default those that are generated or given.
+        restart: Replace the pods that read them.
+
+    Raises:
+        InputError: There is no such Secret, or a value is missing.
+        ApiError: The server refused.
+    """
+    given = values or Values()
+    secret = _only(desired, name)
+    chosen = [
+        key
+        for key in secret.keys
+        if (
+            key.key in keys
+            if keys
+            else key.generate is not None or Place(secret.namespace, secret.name, key.key) in given.given
+        )
+    ]
+    missing = sorted(set(keys) - {key.key for key in secret.keys})
+    if missing:
+        raise InputError(
+            f"the Secret {name} has no key {', '.join(missing)}",
+            hint=f"it has {', '.join(key.key for key in secret.keys)}",
+        )
+    fresh: dict[Place, bytes] = {}
+    for key in chosen:
+        place = Place(secret.namespace, secret.name, key.key)
+        if place in given.given:
+            fresh[place] = given.given[place]
+        elif key.generate is not None:
+            fresh[place] = generate(key.generate.length)
+        else:
+            raise InputError(
+                f"{place}: only you can give its new value",
+                hint=f"--from-file {place}=PATH, or --from-env {place}=VARIABLE",
+            )
+    if not fresh:
+        raise InputError(
+            f"the Secret {name} has no key that can be rotated", hint="give new values with --from-file or --from-env"
+        )
+    written = _with_copies(desired, fresh)
+    made = [_overwrite(cluster, place, part) for place, part in written.items()]
+    touched = set(written)
+    restarted = _restart(cluster, desired, touched, written) if restart else []
+    return Rotated(tuple(made), tuple(restarted))
+
+
+def _only(desired: DesiredSet, name: str) -> SecretRequirement:
+    found = [secret for secret in desired.secrets if _chosen(secret, [name])]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(f"{secret.namespace}/{secret.name}" for secret in desired.secrets) or "none"
+    if not found:
+        raise InputError(f"the set has no Secret {name!r}", hint=f"it has {there}")
+    raise InputError(f"several Secrets are named {name!r}", hint=f"say NAMESPACE/NAME: {there}")
+
+
+def _with_copies(desired: DesiredSet, fresh: Mapping[Place, bytes]) -> dict[tuple[str, str], dict[str, bytes]]:
+    """Add the keys that are copies of what is rotated, also copies of copies."""
+    values = dict(fresh)
+    grown = True
+    while grown:
+        grown = False
+        for secret in desired.secrets:
+            for key in secret.keys:
+                place = Place(secret.namespace, secret.name, key.key)
+                if key.copy_of is None or place in values:
+                    continue
+                source = Place(key.copy_of.namespace, key.copy_of.name, key.copy_of.key)
+                if source in values:
+                    values[place] = values[source]
+                    grown = True
+    written: dict[tuple[str, str], dict[str, bytes]] = {}
+    for place, value in values.items():
+        written.setdefault((place.namespace, place.name), {})[place.key] = value
+    return written
+
+
+def _overwrite(cluster: Cluster, place: tuple[str, str], values: Mapping[str, bytes]) -> Made:
+    namespace, name = place
+    data = {key: base64.b64encode(value).decode() for key, value in values.items()}
+    answer = cluster.api.patch(SECRETS, {"data": data}, namespace, name)
+    if answer.outcome is Outcome.NOT_FOUND:
+        raise InputError(
+            f"the Secret {namespace}/{name} is not on the cluster", hint="`mlops-nix secrets create` makes it"
+        )
+    if not answer.ok:
+        raise error_of(answer, f"write the Secret {namespace}/{name}")
+    return Made(namespace, name, "rotated", tuple(sorted(values)))
+
+
+def _restart(
+    cluster: Cluster,
+    desired: DesiredSet,
+    touched: set[tuple[str, str]],
+    written: Mapping[tuple[str, str], Mapping[str, bytes]],
+) -> list[ObjectRef]:
+    """Write an annotation into the pod template of every workload that reads a touched Secret.
+
+    It belongs to a field manager of its own, so that the next apply leaves it alone. It changes with the values, but tells
+    nothing about them: it is a digest with a random salt.
+    """
+    salt = randomness.token_bytes(16)
+    restarted: list[ObjectRef] = []
+    for item in desired.items:
+        if item.ref.kind not in {"Deployment", "StatefulSet", "DaemonSet"} or pod_template(item.object) is None:
+            continue
+        read = {(key[2], key[3]) for key in needs(item, {}) if key[1] == "Secret"} & touched
+        if not read:
+            continue
+        parts = [salt, *(value for place in sorted(read) for _, value in sorted(written[place].items()))]
+        mark = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+        _annotate(cluster, item, mark)
+        restarted.append(item.ref)
+    return restarted
+
+
+def _annotate(cluster: Cluster, item: Item, mark: str) -> None:
+    resource = cluster.discovery.find(item.ref.group, item.ref.version, item.ref.kind)
+    if resource is None:
+        return
+    there = cluster.api.get(resource, item.ref.namespace, item.ref.name, metadata_only=True)
+    if not there.ok:
+        return
+    body: KubernetesObject = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {
+            "name": item.ref.name,
+            "namespace": item.ref.namespace,
+            "uid": as_text(metadata(there.value).get("uid")),
+        },
+        "spec": {"template": {"metadata": {"annotations": {"mlops-nix.dev/secrets": mark}}}},
+    }
+    answer = cluster.api.apply(resource, body, item.ref.namespace, item.ref.name, force=True, manager=ROTATION_MANAGER)
+    if not answer.ok:
+        raise error_of(answer, f"restart {item.ref}")
+    cluster.api.listener(events.Applied(object=item.ref, action="restarted", component=item.component))
