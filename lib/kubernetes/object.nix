@@ -1,6 +1,7 @@
 /**
   Any other object, with the component's labels and namespace: custom resources above all. `scope = "Cluster"`
-  leaves the namespace out; `phase` is "prepare", "run" or "operator-config".
+  leaves the namespace out; `phase` is "prepare", "run" or "operator-config". `unchecked` says that the kind's CRD is not
+  among those that the library knows, so that its fields are not checked at evaluation.
 
   # Type
 
@@ -28,6 +29,7 @@ context:
   annotations ? { },
   scope ? "Namespaced",
   phase ? null,
+  unchecked ? false,
   ...
 }@args:
 let
@@ -49,9 +51,13 @@ let
       "annotations"
       "scope"
       "phase"
+      "unchecked"
     ]
     // {
       metadata = if scope == "Cluster" then removeAttrs metadata [ "namespace" ] else metadata;
     };
 in
-if phase == null then object else mark { inherit phase; } object
+if phase == null && !unchecked then
+  object
+else
+  mark ((if phase == null then { } else { inherit phase; }) // (if unchecked then { inherit unchecked; } else { })) object

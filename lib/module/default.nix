@@ -34,7 +34,7 @@ let
     option
     types
     ;
-  inherit (import ../internal.nix) note plain;
+  inherit (import ../internal.nix) key note plain;
   inherit (import ../platform/finalise.nix) finalise withoutNulls;
   inherit (import ../platform/patch.nix { inherit nearest; }) applyPatches;
   inherit (import ../kubernetes/pods.nix) mapContainers mapTemplate;
@@ -403,13 +403,16 @@ let
               (if versioned then versions.warning config.version else [ ]) ++ warnings ++ rendered.warnings;
             images = attrValues resolvedImages;
 
+            # Combinations of options that cannot work, as data; whatever is rendered throws them.
+            problems = located;
+
             # Objects with the core's notes, before checksums and hashes: what a platform works on.
             rendered = checked rendered.objects;
 
             # Objects as they leave when the component stands alone, checked against the API's schema.
             objects = checkObjects (schema.forVersion (
               if settings.kubernetesVersion == null then schema.default else settings.kubernetesVersion
-            )) "${builder} ${name}" (map plain (finalise (self.rendered ++ network.standalone self)));
+            )) "${builder} ${name}" (finalise (self.rendered ++ network.standalone self));
 
             /**
               The component with other arguments: a set that is merged over the old ones at every level, or a
@@ -501,7 +504,8 @@ let
     walk args steps;
 
   /**
-    Objects, or an error that names every problem of every object that the schema refuses. Nulls are left out.
+    Objects without the core's notes, or an error that names every problem of every object that the schema refuses.
+    Nulls are left out.
 
     # Type
 
@@ -510,10 +514,15 @@ let
     ```
   */
   checkObjects =
-    api: subject: objects:
+    api: subject: marked:
     let
+      # Kinds whose CRDs are not known here keep their note, which the schema refuses: the usual set pays nothing for them.
+      objects = map (
+        object: if object ? ${key} && !(object.${key}.unchecked or false) then plain object else object
+      ) marked;
+      accepts = object: object ? ${key} || api.accepts object;
       fixed = map (object: if api.accepts object then object else withoutNulls object) objects;
-      bad = filter (object: !(api.accepts object)) fixed;
+      bad = filter (object: !(accepts object)) fixed;
       title =
         object:
         "${object.kind or "object without kind"} ${
@@ -529,7 +538,7 @@ let
     if all api.accepts objects then
       objects
     else if bad == [ ] then
-      fixed
+      map plain fixed
     else
       throw (concatStringsSep "\n" problems);
 in

@@ -713,6 +713,12 @@ let
   component = mkType {
     name = "component";
     expected = "a component (from a mk… builder)";
+    wrong =
+      value:
+      if isList value || isAttrs value && value ? kind then
+        "expected a component (from a mk… builder), found ${found value}; raw objects go under extraObjects"
+      else
+        null;
     accepts = v: isAttrs v && v._type or null == "component";
     schema = {
       type = "object";
@@ -740,7 +746,7 @@ let
       wired = mkType {
         name = "endpoint";
         expected = "an endpoint of another component";
-        accepts = v: isAttrs v && v._type or null == "endpoint";
+        accepts = v: isAttrs v && v._type or null == "endpoint" && v ? host;
         convert = v: v.host;
         schema.type = "object";
       };
@@ -760,7 +766,7 @@ let
       wired = mkType {
         name = "endpoint";
         expected = "an endpoint of another component";
-        accepts = v: isAttrs v && v._type or null == "endpoint";
+        accepts = v: isAttrs v && v._type or null == "endpoint" && v ? url;
         convert = v: v.url;
         schema.type = "object";
       };

@@ -291,7 +291,7 @@ let
         preparedClaims = waves.claimsOfPreparation rewritten;
       };
 
-      checkedObjects = checkObjects api subject (map (found: plain found.object) rewritten);
+      checkedObjects = checkObjects api subject (map (found: found.object) rewritten);
       checkedEntries = genList (
         index:
         let
