@@ -350,11 +350,12 @@ class _YamlReader:
                 tag = event.tag
                 if tag is None:
                     if not event.style and (not value or value[0] in maybe or value == "<<"):
-                        value = self._resolve(event, value)
+                        key_comes = bool(stack) and stack[-1].kind == _MAP and stack[-1].key is _NO_KEY
+                        value = _MERGE if value == "<<" and key_comes else self._resolve(event, value)
                 elif tag != "!":
                     value = self._tagged(event, tag, value)
                 if event.anchor is not None:
-                    self.anchors[event.anchor] = (value, 1)
+                    self.anchors[event.anchor] = ("<<" if value is _MERGE else value, 1)
                 if not stack:
                     position = Position(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
             elif kind is map_start or kind is list_start:
@@ -398,7 +399,7 @@ class _YamlReader:
             top = stack[-1]
             top.nodes += nodes
             if top.kind == _SEQUENCE:
-                top.value.append("<<" if value is _MERGE else value)
+                top.value.append(value)
             elif top.key is _NO_KEY:
                 if value is _MERGE:
                     top.key = _MERGE
@@ -408,15 +409,13 @@ class _YamlReader:
                     self._fail(event.start_mark, f"duplicate key {_quote(key)}")
                 top.key = key
             elif top.key is _MERGE:
-                top.merges.append("<<" if value is _MERGE else value)
+                top.merges.append(value)
                 top.key = _NO_KEY
             else:
-                top.value[top.key] = "<<" if value is _MERGE else value
+                top.value[top.key] = value
                 top.key = _NO_KEY
 
     def _resolve(self, event: Any, text: str) -> Any:
-        if text == "<<":
-            return _MERGE
         if text and len(text) > _LONGEST_WORD and text[0] not in _NUMBER_START:
             return text
         try:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST = 50
+_SHORT = 5
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -30,7 +31,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         if abs(len(candidate) - len(name)) <= max(3, len(name) // 3)
         and (candidate[:2].lower() == lower[:2] or candidate[-2:].lower() == lower[-2:])
     ][:_MOST]
-    found = difflib.get_close_matches(lower, [candidate.lower() for candidate in near], n=1, cutoff=0.75)
+    found = difflib.get_close_matches(
+        lower, [candidate.lower() for candidate in near], n=1, cutoff=0.6 if len(name) <= _SHORT else 0.75
+    )
     return next((candidate for candidate in near if candidate.lower() == found[0]), None) if found else None
 
 

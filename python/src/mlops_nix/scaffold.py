@@ -117,12 +117,14 @@ def library_url() -> str:
 def _texts(kind: Kind, name: str, flake_url: str | None) -> dict[str, bytes]:
     from mlops_nix.templates import environment
 
-    templates = environment(nix=nix_value, attribute=str)
+    templates = environment(nix=nix_value)
+    library = library_path()
     values = {
         "name": name,
         "builder": builder_name(name),
         "title": f"{name.replace('-', ' ').capitalize()}, a system of your own",
         "url": flake_url or library_url(),
-        "library": str(library_path() or "PATH/TO/lib"),
+        "is_flake": flake_url is not None or bool(library and (library.parent / "flake.nix").is_file()),
+        "library": str(library or "PATH/TO/lib"),
     }
     return {path: templates.get_template(template).render(values).encode() for path, template in kind.files.items()}

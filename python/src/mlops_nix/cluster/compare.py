@@ -71,8 +71,9 @@ def shown(value: Any, limit: int = 160) -> str:
 
 def configuration(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Give an object without what the server and controllers write: status, versions, owners of fields."""
-    kept = {key: value for key, value in obj.items() if key not in {"status", "metadata"}}
+    kept = {key: obj[key] for key in ("apiVersion", "kind") if key in obj}
     kept["metadata"] = {key: value for key, value in metadata(obj).items() if key not in _SERVER_METADATA}
+    kept.update({key: value for key, value in obj.items() if key not in {"apiVersion", "kind", "metadata", "status"}})
     return kept
 
 
@@ -162,6 +163,6 @@ def _yaml(obj: KubernetesObject | None) -> list[str]:
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text = yaml.dump(
-        configuration(obj), Dumper=dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=1000
+        configuration(obj), Dumper=dumper, sort_keys=True, default_flow_style=False, allow_unicode=True, width=1000
     )
     return str(text).splitlines(keepends=True)

@@ -263,3 +263,15 @@ def docker_socket(objects: ObjectSet) -> Iterator[Problem]:
                 yield Problem(
                     pod.entry, f"{pod.path}.volumes[{index}].hostPath.path", f"{path} is the runtime's socket"
                 )
+
+
+@CHECKS.check("container-names", ERROR, "Two containers of a pod have the same name", fix="rename one of them")
+def container_names(objects: ObjectSet) -> Iterator[Problem]:
+    """The API server refuses the pod; init containers count, too."""
+    for pod in objects.every_pod:
+        names: dict[str, str] = {}
+        for container in pod.containers:
+            first = names.setdefault(container.name, container.path)
+            # Two in the same list are found as list-duplicates.
+            if container.name and first.rpartition("[")[0] != container.path.rpartition("[")[0]:
+                yield Problem(pod.entry, f"{container.path}.name", f"{container.name} is also the name of {first}")
