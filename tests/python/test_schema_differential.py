@@ -25,7 +25,7 @@ import yaml
 HERE = Path(__file__).resolve().parent / "schema_differential"
 sys.path.insert(0, str(HERE))
 
-from mutation import Maker, mutate  # noqa: E402
+from mutation import Maker, at_the_edge, mutate  # noqa: E402
 from original import Loader, Original, core_kinds, definitions  # noqa: E402
 
 CHECKOUT = HERE.parents[2]
@@ -203,9 +203,13 @@ def test_same_verdict_as_upstreams_schemas(reference: Path, tmp_path: Path) -> N
                     continue
                 value = maker.object(key, original.schema(key) or {})
             objects.append(value)
-            for _ in range(3):
-                value = mutate(rng, value)
-                objects.append(value)
+            schema = original.schema((value["apiVersion"], value["kind"])) or {}
+            objects += [
+                at_the_edge(rng, value, schema, definitions(version)) or mutate(rng, value),
+                at_the_edge(rng, value, schema, definitions(version)) or mutate(rng, value),
+                mutate(rng, value),
+                mutate(rng, mutate(rng, value)),
+            ]
         compare(objects, original, tmp_path, count)
     sys.stdout.write(count.text() + "\n")
     assert not count.unexplained, show(count)

@@ -105,6 +105,106 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+CONSTRAINTS = {
+    "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
+    "required", "x-kubernetes-int-or-string", "x-kubernetes-list-map-keys", "additionalProperties",
+}  # fmt: skip
+
+
+def constrained(
+    schema: dict[str, Any], value: Any, definitions: dict[str, Any], path: tuple[Any, ...] = ()
+) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Places inside a value where the schema says more than a type, each with that part of the schema."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        schema = {"quantity": True} if name.endswith("Quantity") else definitions[name]
+    found = [(path, schema)] if path and (schema.keys() & CONSTRAINTS or "quantity" in schema) else []
+    if isinstance(value, dict):
+        rest = schema.get("additionalProperties")
+        for name, child in value.items():
+            field = schema.get("properties", {}).get(name) or (rest if isinstance(rest, dict) else {})
+            found += constrained(field, child, definitions, (*path, name))
+    if isinstance(value, list) and "items" in schema:
+        for index, child in enumerate(value):
+            found += constrained(schema["items"], child, definitions, (*path, index))
+    return found
+
+
+def at_the_edge(
+    rng: random.Random, value: dict[str, Any], schema: dict[str, Any], definitions: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return a copy in which one constraint of the schema is just kept or just broken; None when there is none to choose."""
+    changed = copy.deepcopy(value)
+    # Kinds of constraints that are rare in schemas are as likely as the others.
+    by_kind: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
+    for place in constrained(schema, changed, definitions):
+        for kind in place[1].keys() & (CONSTRAINTS | {"quantity"}):
+            by_kind.setdefault(kind, []).append(place)
+    if not by_kind:
+        return None
+    kind = rng.choice(sorted(by_kind))
+    path, part = rng.choice(by_kind[kind])
+    parent: Any = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = _edge(rng, kind, part, parent[path[-1]])
+    return changed
+
+
+def _edge(rng: random.Random, kind: str, part: dict[str, Any], old: Any) -> Any:
+    bound = part.get(kind)
+    match kind:
+        case "enum":
+            return rng.choice([*bound, str(bound[0]).swapcase(), "other", "", 1])
+        case "pattern" | "quantity" | "x-kubernetes-int-or-string":
+            text = str(old)
+            place = rng.randrange(len(text) + 1)
+            return rng.choice(
+                [*STRINGS, text[:place] + rng.choice("-._/:aA0 é\n") + text[place:], text[:place], 1, 0.5]
+            )
+        case "minimum" | "maximum":
+            return rng.choice([bound, bound - 1, bound + 1, bound + 0.5, -bound])
+        case "minLength" | "maxLength":
+            letter, count = rng.choice(["a", "a", "é", "🙂"]), max(bound + rng.choice([-1, 0, 1]), 0)
+            return letter * min(count, 70000)
+        case "minItems" | "maxItems" | "x-kubernetes-list-map-keys":
+            return _items(rng, part, old)
+        case "minProperties" | "maxProperties":
+            count = max(bound + rng.choice([-1, 0, 1]), 0)
+            return (
+                {f"a{index}": "a" for index in range(count)}
+                if "properties" not in part
+                else dict(list(old.items())[:count])
+            )
+        case "required":
+            missing = rng.choice(bound)
+            return {name: item for name, item in old.items() if name != missing} if isinstance(old, dict) else {}
+        case _:
+            return {**old, "a": rng.choice([*STRINGS, *NUMBERS, *OTHERS])} if isinstance(old, dict) else old
+
+
+def _items(rng: random.Random, part: dict[str, Any], old: Any) -> Any:
+    """Repeat items up to a bound of their number, with other keys or with the same ones."""
+    if not isinstance(old, list) or not old:
+        return old
+    bounds = [part[name] for name in ("minItems", "maxItems") if name in part] or [len(old) + 1]
+    count = min(max(rng.choice(bounds) + rng.choice([-1, 0, 1]), 0), 300)
+    distinct = rng.random() < 0.7
+    made = []
+    for index in range(count):
+        item = copy.deepcopy(old[index % len(old)])
+        if index >= len(old) and isinstance(item, dict):
+            keys = part.get("x-kubernetes-list-map-keys", [])
+            for name in item:
+                if (name in keys) == distinct and isinstance(item[name], str | int):
+                    _edit(rng, item, name)
+                    item[name] = f"{item[name]}{index}" if isinstance(item.get(name), str) else index
+        elif index >= len(old) and isinstance(item, str) and distinct:
+            item += str(index)
+        made.append(item)
+    return made
+
+
 def mutate(rng: random.Random, value: dict[str, Any]) -> dict[str, Any]:
     """Return a copy with one small change somewhere; apiVersion and kind are mostly left alone."""
     changed = copy.deepcopy(value)
