@@ -88,7 +88,7 @@ def print_report(report: Report, session: Session, *, target: str = "") -> None:
     told = ", ".join(f"{number} {action}" for action, number in counts.items()) or "no objects"
     seconds = f"{report.seconds:.1f} s, {report.requests} requests"
     words = {
-        "ok": f"{report.set}: {told}; everything is ready",
+        "ok": f"{report.set}: {told}" + ("; everything is ready" if report.operation == "apply" else ""),
         "unchanged": f"{report.set}: nothing to do; {told}",
         "planned": f"{report.set}: planned only, nothing was written",
         "declined": f"{report.set}: declined, nothing was written",

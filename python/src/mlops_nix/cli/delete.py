@@ -40,10 +40,30 @@ from mlops_nix.errors import ExitCode
 )
 @set_options(required=False)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--data", is_flag=True, help="PersistentVolumeClaims too, and with them their data.")
-@click.option("--crds", is_flag=True, help="CustomResourceDefinitions too, and with them all objects of their kinds.")
-@click.option("--namespaces", is_flag=True, help="Namespaces too, and with them everything in them.")
-@click.option("--recovered", is_flag=True, help="Also where the inventory was lost and had to be rebuilt from labels.")
+@click.option(
+    "--data", "--prune-data", "data", is_flag=True, help="PersistentVolumeClaims too, and with them their data."
+)
+@click.option(
+    "--crds",
+    "--prune-crds",
+    "crds",
+    is_flag=True,
+    help="CustomResourceDefinitions too, and with them all objects of their kinds.",
+)
+@click.option(
+    "--namespaces",
+    "--prune-namespaces",
+    "namespaces",
+    is_flag=True,
+    help="Namespaces too, and with them everything in them.",
+)
+@click.option(
+    "--recovered",
+    "--prune-recovered",
+    "recovered",
+    is_flag=True,
+    help="Also where the inventory was lost and had to be rebuilt from labels.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

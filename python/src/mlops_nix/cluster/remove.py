@@ -67,7 +67,7 @@ def delete(
     plan, unknown, inventory = _plan(cluster, policy, store, inventory)
     api.listener(events.Planned(counts=plan.counts()))
     if confirm is not None and not confirm(plan):
-        return Report(policy.set_name, "declined", plan, seconds=api.clock.monotonic() - begun, requests=api.requests)
+        return Report(policy.set_name, "declined", plan, operation="delete")
     guard = lock.Lock(api, store.namespace, policy.set_name, uuid.uuid4().hex[:8])
     guard.acquire(wait=lock_timeout)
     guard.keep()
@@ -93,7 +93,8 @@ def delete(
             store.write(replace(inventory, refs=tuple(sorted(left)), pending=None))
         else:
             history.History(api, policy.set_name, store.namespace).delete()
-            store.delete(inventory)
+            # A damaged Secret has to be replaced first: deleting goes by the version of what was written.
+            store.delete(inventory if inventory.resource_version else store.write(inventory))
     finally:
         api.fence = None
         guard.release()
@@ -105,6 +106,7 @@ def delete(
         tuple(results.values()),
         seconds=api.clock.monotonic() - begun,
         requests=api.requests,
+        operation="delete",
     )
     api.listener(
         events.Finished(
@@ -129,9 +131,6 @@ def _plan(
                 f"there is no set {policy.set_name!r} on this cluster", hint="`mlops-nix inventory` lists the sets"
             )
         notes.append("the inventory is lost; it is rebuilt from labels")
-        if store.damaged:
-            # The damaged Secret is replaced, not created: its version is needed for that.
-            inventory = store.write(inventory)
     survey = Survey(api, cluster.discovery, DesiredSet(policy.set_name, ()), policy)
     refs = list(inventory.owned.values())
     seen = survey.look_for(refs)

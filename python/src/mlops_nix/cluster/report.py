@@ -57,6 +57,7 @@ class Report:
         revision: The revision on the cluster.
         endpoints: Component, name and URL of what can be reached inside the cluster.
         notes: What else the user should know.
+        operation: apply or delete.
     """
 
     set: str
@@ -70,6 +71,7 @@ class Report:
     revision: Revision | None = None
     endpoints: tuple[tuple[str, str, str], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    operation: str = "apply"
 
     @property
     def ok(self) -> bool:

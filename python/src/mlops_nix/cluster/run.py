@@ -312,10 +312,9 @@ class Run:
 
             revisions = (*revisions, revision)[-KEPT_REVISIONS:]
             kept.trim(number)
-        # What was rebuilt from labels stays so marked while objects remain that nobody has confirmed.
-        recovered = inventory.recovered and any(step.action is Action.KEEP for step in prepared.plan.prunes)
+        # What was rebuilt from labels has been shown now; the next run may prune it.
         prepared.store.write(
-            replace(inventory, refs=self._final_refs(prepared), pending=None, revisions=revisions, recovered=recovered)
+            replace(inventory, refs=self._final_refs(prepared), pending=None, revisions=revisions, recovered=False)
         )
         return revisions[-1]
 

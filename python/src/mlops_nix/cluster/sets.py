@@ -115,7 +115,8 @@ def repair(cluster: Cluster, set_name: str, *, namespace: str | None = None, loc
         waves = {ref.key: ref.wave for ref in before.owned.values()} if before else {}
         refs = tuple(ref._replace(wave=waves.get(ref.key, ref.wave)) for ref in rebuilt.refs)
         version = before.resource_version if before else ""
-        return store.write(replace(rebuilt, refs=refs, resource_version=version))
+        # Whoever asks for a repair has seen what it found: it needs no second word.
+        return store.write(replace(rebuilt, refs=refs, recovered=False, resource_version=version))
     finally:
         api.fence = None
         guard.release()
