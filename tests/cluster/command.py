@@ -131,6 +131,9 @@ class Launcher:
             text=True,
             start_new_session=True,
         )
+        assert self._process.stdout
+        if not self._process.stdout.readline():
+            raise AssertionError(f"the fork server ended at once: exit {self._process.wait(10)}; its stderr is above")
         self._reader = threading.Thread(target=self._read, name="launcher", daemon=True)
         self._reader.start()
 

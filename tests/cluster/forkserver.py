@@ -6,6 +6,7 @@ There are no threads here, so that a fork is safe.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 def main() -> None:
     preload()
+    say({"ready": os.getpid()})
     wake, written = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(written)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -71,8 +73,10 @@ def preload() -> None:
     import mlops_nix.cluster
 
     for package in (mlops_nix.cli, mlops_nix.cluster):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda _: None):
+            # Only to save time: what cannot be imported fails in the run that needs it.
+            with contextlib.suppress(Exception):
+                importlib.import_module(module.name)
     for name in ("kubernetes.client", "kubernetes.config", "orjson", "rich.live", "rich.table", "urllib3", "yaml"):
         importlib.import_module(name)
 

@@ -25,6 +25,7 @@ WAVES = {
     "StatefulSet": (55, "stage-1"),
     "DaemonSet": (55, "stage-1"),
     "HorizontalPodAutoscaler": (55, "stage-1"),
+    "ValidatingWebhookConfiguration": (60, "webhooks"),
     "Job": (65, "stage-2"),
 }
 """Kind -> number and name of its wave; other kinds are custom resources, in the last wave."""
@@ -145,7 +146,15 @@ def widget(group: str, name: str, **spec: Any) -> Object:
     return {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"size": 1, **spec}}
 
 
-CLUSTER_SCOPED = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "StorageClass"}
+CLUSTER_SCOPED = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "StorageClass",
+    "ValidatingWebhookConfiguration",
+}
 
 
 def placed(item: Object, where: str) -> Object:

@@ -487,6 +487,10 @@ def a_terminating_namespace_takes_nothing_new(api: Api, ns: str) -> list[Answer]
     kept = api.post(maps(name), held)
     deleted = api.delete(f"/api/v1/namespaces/{name}")
     refused = api.apply(maps(name, "new"), config_map("new"))
+    again = api.apply(
+        f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    )
+    assert again.body["metadata"]["deletionTimestamp"]
     answer = api.until(
         f"/api/v1/namespaces/{name}",
         lambda a: any(
@@ -500,7 +504,7 @@ def a_terminating_namespace_takes_nothing_new(api: Api, ns: str) -> list[Answer]
     assert "test.mlops-nix.dev/hold" in message
     freed = api.merge(maps(name, "h"), {"metadata": {"finalizers": None}})
     gone = api.until(f"/api/v1/namespaces/{name}", lambda a: a.code == 404)
-    return [created, kept, deleted, refused, freed, gone]
+    return [created, kept, deleted, refused, again, freed, gone]
 
 
 @scenario

@@ -10,6 +10,7 @@ import base64
 import copy
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -67,7 +68,20 @@ def small_set() -> list[Object]:
 
 def wave_writes(request: Request) -> bool:
     """Whether a request writes an object of the set, not a lock or an inventory."""
-    return writes(request) and "/leases" not in request.path and "mlops-nix" not in request.path
+    own = ("/leases", "mlops-nix", "/selfsubject")
+    return writes(request) and not any(word in request.path for word in own)
+
+
+def each_once(matching: Callable[[Request], bool]) -> Callable[[Request], bool]:
+    """Return a predicate that is true for the first request of each method and path."""
+    seen: set[tuple[str, str]] = set()
+
+    def first(request: Request) -> bool:
+        new = matching(request) and (request.method, request.path) not in seen
+        seen.add((request.method, request.path)) if new else None
+        return new
+
+    return first
 
 
 # -- the network and the server -------------------------------------------------------------
@@ -121,7 +135,7 @@ def test_a_server_that_stays_away_ends_the_run_with_what_is_left(fake: FakeClust
 
 @case(3)
 def test_a_write_whose_answer_was_lost_is_counted_once(fake: FakeCluster, user: User) -> None:
-    fake.faults.add(Fault("reset-after", matching=wave_writes, times=20))
+    fake.faults.add(Fault("reset-after", matching=each_once(wave_writes), times=20))
     done = ok(user.apply(small_set()))
     counted = [(event["object"]["kind"], event["object"]["name"]) for event in done.of_type("object")]
     assert len(counted) == len(set(counted)) == len(small_set())
@@ -334,8 +348,8 @@ def test_a_grown_stateful_set_is_explained_and_never_replaced(fake: FakeCluster,
     for options in ((), ("--recreate", "*"), ("--recreate", "StatefulSet/db")):
         done = user.apply([namespace("ml"), stateful_set("db", storage="2Gi")], *options)
         assert done.code == 4, str(done)
-        assert "volumeClaimTemplates" in done.text
-        assert "orphan" in done.text
+        assert "--cascade=orphan" in done.text
+        assert "PersistentVolumeClaim" in done.text
         after = fake.state.find("StatefulSet", "db", "ml")
         assert before
         assert after
@@ -458,7 +472,7 @@ def test_a_terminating_namespace_is_waited_for_then_its_finalizers_are_named(fak
     held["metadata"].update({"namespace": "ml", "finalizers": ["test.dev/hold"]})
     fake.state.put("v1", "ConfigMap", held)
     fake.admin.delete("/api/v1/namespaces/ml")
-    done = user.apply(small_set(), "--timeout", "3")
+    done = user.apply(small_set(), "--timeout", "3", seconds=20)
     assert done.code in (4, 5, 6), str(done)
     assert "test.dev/hold" in done.text
     run = user.start("apply", user.write(small_set()))
@@ -494,7 +508,7 @@ def test_pods_that_pod_security_refuses_are_found(
     item["metadata"]["namespace"] = where
     done = access.apply([namespace(where, **labels), item], "--timeout", "15", name=where)
     assert done.code == 6, str(done)
-    assert 'violates PodSecurity "restricted' in done.text
+    assert "violates PodSecurity" in done.text
     assert done.of_type("warning"), "the server's warning is shown"
     assert "FailedCreate" in done.text or "ReplicaFailure" in done.text
 
@@ -671,6 +685,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_apply(fake: FakeCluster, user
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     run = user.start("apply", user.write(small_set()), stdout=str(pipe))
+    assert select.select([reader], [], [], 30)[0], "nothing was printed"
     os.close(reader)
     done = run.wait()
     assert "Traceback" not in done.stderr

@@ -318,6 +318,11 @@ class FakeApi:
                 resource = asked.get("resource", "")
                 if asked.get("subresource"):
                     resource += f"/{asked['subresource']}"
+                if "*" in (asked.get("verb"), asked.get("resource")):
+                    # Everything is allowed only to those to whom nothing is forbidden.
+                    asked_all = any(fnmatch.fnmatchcase(request.user, who) for who, _, _ in self.denied)
+                    body["status"] = {"allowed": not asked_all}
+                    return _json(body, 201)
                 allowed = self._allowed(request.user, asked.get("verb", ""), resource, asked.get("namespace", ""))
                 body["status"] = {"allowed": allowed}
             case "SelfSubjectRulesReview":
@@ -813,7 +818,8 @@ class FakeApi:
                 item["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
             return _json(item, code, headers)
         stored = self.store.put(kind, item)
-        if stored["metadata"].get("deletionTimestamp") and not stored["metadata"].get("finalizers"):
+        held = stored["metadata"].get("finalizers") or kind.key == NAMESPACE
+        if stored["metadata"].get("deletionTimestamp") and not held:
             self.store.remove(kind.key, target.namespace, target.name)
         return _json(_as_version(stored, kind), code, headers)
 
