@@ -12,7 +12,7 @@ generate:
 
 bench:
 	bin/setup tests
-	.venv/bin/python -m tests.bench
+	.venv/bin/python tests/bench/run.py
 
 format:
 	bin/format

@@ -1,25 +1,31 @@
-# The declarations of the builders as options of nixpkgs' module system. Values that pass its types go to the
-# builder as they are, so both say the same about them.
+# The declarations of the builders as options of nixpkgs' module system. Types and messages are ours, so a value
+# that passes here passes the builder, and what the user leaves out is left to the builder's own defaults.
 { self }:
-{ lib, ... }:
+{ lib, config, ... }:
 let
   inherit (builtins)
     attrNames
     concatMap
     filter
+    head
     intersectAttrs
     isAttrs
+    length
     listToAttrs
     mapAttrs
+    removeAttrs
     ;
 
-  builders = builtins.removeAttrs (mapAttrs (_: value: value) (
-    builtins.intersectAttrs self.reference self
-  )) [ "mkPlatform" ];
+  builders = removeAttrs (intersectAttrs self.reference self) [ "mkPlatform" ];
 
+  # Stands for "the user said nothing"; it never reaches a builder.
   unset = "__mlops-nix-unset";
 
-  # A type of nixpkgs with our predicate and our message.
+  literal = text: {
+    _type = "literalExpression";
+    inherit text;
+  };
+
   typeOf =
     type:
     lib.mkOptionType {
@@ -27,11 +33,8 @@ let
       description = type.name;
       check = value: value == unset || value == null || type.accepts value;
       merge =
-        loc: definitions:
-        if builtins.length definitions == 1 then
-          (builtins.head definitions).value
-        else
-          lib.mergeEqualOption loc definitions;
+        location: definitions:
+        if length definitions == 1 then (head definitions).value else lib.mergeEqualOption location definitions;
     };
 
   optionOf =
@@ -44,73 +47,135 @@ let
           type = typeOf field.declaration.type;
           inherit (field.declaration) description;
           default = unset;
-          defaultText = lib.literalExpression (
-            if field.declaration ? defaultText then
-              field.declaration.defaultText
-            else if field.declaration ? default then
-              lib.generators.toPretty { } field.declaration.default
-            else if field.required then
-              "required"
-            else
-              "derived"
+          defaultText = literal (
+            field.declaration.defaultText or (
+              if field.required then
+                "required"
+              else
+                lib.generators.toPretty { } (field.declaration.default or null)
+            )
           );
         }
         // intersectAttrs { example = null; } field.declaration
       );
 
-  # What the user did not set is left to the builder.
-  given =
-    value:
-    if isAttrs value && !(value ? _type) then
-      let
-        kept = filter (name: value.${name} != unset && name != "_module") (attrNames value);
-        inner = listToAttrs (
-          map (name: {
-            inherit name;
-            value = given value.${name};
-          }) kept
-        );
-      in
-      removeEmpty value inner
-    else
-      value;
+  # A section that an endpoint may stand for is one option: an endpoint, or the section's own options.
+  wired =
+    field:
+    lib.mkOption {
+      type = lib.mkOptionType {
+        name = "mlops-nix";
+        description = "endpoint, or its options";
+        check = value: value == unset || field.accepts value;
+        merge =
+          location: definitions:
+          if length definitions == 1 then (head definitions).value else lib.mergeEqualOption location definitions;
+      };
+      default = unset;
+      defaultText = literal "derived";
+      description = "An endpoint of another component, or ${lib.concatStringsSep ", " (attrNames field.fields)}.";
+    };
 
-  removeEmpty =
-    original:
-    inner:
-    builtins.removeAttrs inner (
-      filter (name: inner.${name} == { } && original.${name} != { }) (attrNames inner)
+  declared =
+    fields:
+    mapAttrs (
+      _: field:
+      if field.kind == "section" && (field.protocols != [ ] || field.freeform) then
+        wired field
+      else if field.kind == "section" then
+        declared field.fields
+      else
+        optionOf field
+    ) fields;
+
+  # The arguments that the user gave, at every level.
+  given =
+    fields: values:
+    listToAttrs (
+      concatMap (
+        name:
+        let
+          field = fields.${name};
+          value = values.${name};
+          nested = field.kind == "section" && field.protocols == [ ] && !field.freeform;
+          inner = given field.fields value;
+        in
+        if nested then
+          if inner == { } then
+            [ ]
+          else
+            [
+              {
+                inherit name;
+                value = inner;
+              }
+            ]
+        else if value == unset then
+          [ ]
+        else
+          [ { inherit name value; } ]
+      ) (filter (name: values ? ${name}) (attrNames fields))
     );
 
-  submoduleOf =
+  instance =
     builder:
     lib.types.submodule (
       { name, ... }:
       {
-        options = mapAttrs (_: optionOf) builder.compiled.fields // {
-          enable = lib.mkEnableOption "this component" // {
+        options = declared builder.compiled.fields // {
+          enable = lib.mkOption {
+            type = lib.types.bool;
             default = true;
+            description = "Whether the component is part of the platform.";
           };
         };
-        config = lib.mkIf (builder.compiled.fields ? name) { name = lib.mkDefault name; };
+        config = lib.optionalAttrs (builder.compiled.fields ? name) {
+          name = lib.mkDefault name;
+        };
       }
     );
+
+  # mkMLflowTracking -> MLflowTracking
+  short = name: lib.removePrefix "mk" name;
+
+  components = lib.foldl' (
+    all: builder:
+    all
+    // mapAttrs (_: values: self.${builder} (given self.${builder}.compiled.fields values)) (
+      lib.filterAttrs (_: values: values.enable) config.mlops.${short builder}
+    )
+  ) { } (attrNames builders);
+
+  platformFields = removeAttrs self.mkPlatform.compiled.fields [ "components" ];
 in
 {
   options.mlops =
-    mapAttrs (
-      _: builder:
-      lib.mkOption {
-        type = lib.types.attrsOf (submoduleOf builder);
+    lib.mapAttrs' (name: builder: {
+      name = short name;
+      value = lib.mkOption {
+        type = lib.types.attrsOf (instance builder);
         default = { };
         description = builder.summary;
-      }
-    ) builders
+      };
+    }) builders
     // {
+      platform = declared platformFields;
       components = lib.mkOption {
         type = lib.types.attrsOf lib.types.raw;
+        default = { };
+        description = "Components beside those of the options above, such as those of your own modules.";
+      };
+      result = lib.mkOption {
+        type = lib.types.raw;
         readOnly = true;
-        description = "The components that the options above make.";
+        description = "The platform that all of it makes.";
       };
     };
+
+  config.mlops.result = self.mkPlatform (
+    given platformFields config.mlops.platform
+    // {
+      components = components // config.mlops.components;
+    }
+  );
 }

@@ -316,6 +316,7 @@ let
       inherit explain fill fields;
       required = requiredNames != [ ];
       protocols = attrNames wire;
+      freeform = freeform != null;
       schema = {
         type = "object";
         additionalProperties = if freeform == null then false else freeform.schema;

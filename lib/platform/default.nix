@@ -631,7 +631,7 @@ in
 {
   _type = "builder";
   __functor = _: mkPlatform;
-  builder = builder;
+  inherit builder compiled;
   schema = compiled.schema // {
     "$schema" = "https://json-schema.org/draft/2020-12/schema";
     title = builder;

@@ -6,12 +6,14 @@
 let
   inherit (builtins)
     attrNames
+    concatMap
     concatStringsSep
     elemAt
     filter
     fromJSON
     genList
     hasContext
+    head
     intersectAttrs
     isAttrs
     isBool
@@ -28,6 +30,7 @@ let
     split
     stringLength
     substring
+    tail
     toJSON
     toString
     typeOf
@@ -206,10 +209,11 @@ let
   level =
     newline:
     let
+      dash = "${newline}- ";
       newlineBelow = "${newline}  ";
       below = level newlineBelow;
       entriesBelow = below.entries;
-      itemsBelow = below.items;
+      sequenceBelow = below.sequence;
       scalarBelow = below.scalar;
 
       # A key that is not known.
@@ -237,16 +241,19 @@ let
             in
             if isString value then
               "${key}: ${
-                known.${unsafeDiscardStringContext value} or (
-                  if substring matchable 1 value == "" && match word value != null then value else scalarBelow value
-                )
+                if hasContext value then
+                  scalarBelow value
+                else
+                  known.${value} or (
+                    if substring matchable 1 value == "" && match word value != null then value else scalarBelow value
+                  )
               }"
             else if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
               concatStringsSep newlineBelow ([ "${key}:" ] ++ entriesBelow value)
             else if isInt value then
               "${key}: ${toString value}"
             else if isList value && value != [ ] then
-              concatStringsSep newline ([ "${key}:" ] ++ items value)
+              concatStringsSep dash ([ "${key}:" ] ++ items value)
             else if value == true then
               "${key}: true"
             else if value == false then
@@ -261,37 +268,43 @@ let
               attrNames set
           );
 
-      # One text per item of a list, without the newline before it.
+      # One text per item of a list, without the dash before it.
       items = map (
         value:
         if isString value then
-          "- ${
-            known.${unsafeDiscardStringContext value} or (
+          if hasContext value then
+            scalarBelow value
+          else
+            known.${value} or (
               if substring matchable 1 value == "" && match word value != null then value else scalarBelow value
             )
-          }"
         else if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
-          "- ${concatStringsSep newlineBelow (entriesBelow value)}"
+          concatStringsSep newlineBelow (entriesBelow value)
         else if isList value && value != [ ] then
-          "- ${concatStringsSep newlineBelow (itemsBelow value)}"
+          sequenceBelow value
         else
-          "- ${scalarBelow value}"
+          scalarBelow value
       );
+
+      sequence = list: "- ${concatStringsSep dash (items list)}";
 
       # Whatever the fast paths above do not know. The lines of a block start at this indentation.
       scalar =
         value:
         if isString value then
-          known.${unsafeDiscardStringContext value} or (
-            if
-              substring matchable 1 value == "" && (match measure value != null || match words value != null)
-            then
-              value
-            else if canBeBlock value then
-              block newline value
-            else
-              inline value
-          )
+          if hasContext value then
+            scalar (unsafeDiscardStringContext value)
+          else
+            known.${value} or (
+              if
+                substring matchable 1 value == "" && (match measure value != null || match words value != null)
+              then
+                value
+              else if canBeBlock value then
+                block newline value
+              else
+                inline value
+            )
         else if isInt value || isBool value || value == null then
           toJSON value
         else if isFloat value then
@@ -307,27 +320,20 @@ let
           throw "yaml: a ${typeOf value} has no place in a manifest; expected text, a number, true, false, null, a list or an attribute set";
     in
     {
-      inherit entries items scalar;
+      inherit entries sequence scalar;
     };
 
   top = level "\n";
 
-  document =
+  # The parts of a document, to be joined by newlines.
+  parts =
     value:
-    let
-      text = concatStringsSep "\n" (
-        (
-          if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
-            top.entries value
-          else if isList value && value != [ ] then
-            top.items value
-          else
-            [ ((level "\n  ").scalar value) ]
-        )
-        ++ [ "" ]
-      );
-    in
-    if hasContext text then unsafeDiscardStringContext text else text;
+    if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
+      top.entries value
+    else if isList value && value != [ ] then
+      [ (top.sequence value) ]
+    else
+      [ ((level "\n  ").scalar value) ];
 in
 {
   /**
@@ -351,7 +357,7 @@ in
     => "kind: ConfigMap\ndata:\n  \"on\": \"no\"\n"
     ```
   */
-  inherit document;
+  document = value: concatStringsSep "\n" (parts value ++ [ "" ]);
 
   /**
     Several documents in one text, each starting with a `---` line but the first.
@@ -367,5 +373,13 @@ in
     stream :: [Any] -> String
     ```
   */
-  stream = objects: concatStringsSep "---\n" (map document objects);
+  stream =
+    objects:
+    if objects == [ ] then
+      ""
+    else
+      # Joined once: the whole is too large to be copied per document.
+      concatStringsSep "\n" (
+        parts (head objects) ++ concatMap (object: [ "---" ] ++ parts object) (tail objects) ++ [ "" ]
+      );
 }
