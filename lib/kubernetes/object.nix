@@ -1,6 +1,7 @@
 /**
   Any other object, with the component's labels and namespace: custom resources above all. `scope = "Cluster"`
-  leaves the namespace out; `phase` is "prepare", "run" or "operator-config". `unchecked` says that the kind's CRD is not
+  leaves the namespace out; `phase` is "prepare", "run", "finish" (after the component's workloads run) or
+  "operator-config". `unchecked` says that the kind's CRD is not
   among those that the library knows, so that its fields are not checked at evaluation.
 
   # Type

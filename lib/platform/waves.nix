@@ -130,7 +130,15 @@ let
     else if entry.component == null then
       50 + 10 * (foldl' (most: id: if levels.${id} > most then levels.${id} else most) 0 (attrNames levels)) + 5
     else
-      50 + 10 * level + (if phase == "prepare" then 0 else 5);
+      50
+      + 10 * level
+      + (
+        {
+          prepare = 0;
+          finish = 8;
+        }
+        .${phase} or 5
+      );
 
   nameOf =
     number:
@@ -144,8 +152,14 @@ let
     .${toString number} or (
       let
         stage = (number - 50) / 10 + 1;
+        suffix =
+          {
+            "0" = "-prepare";
+            "8" = "-finish";
+          }
+          .${toString (number - 50 - (stage - 1) * 10)} or "";
       in
-      if (number - 50) - (stage - 1) * 10 == 0 then "stage-${toString stage}-prepare" else "stage-${toString stage}"
+      "stage-${toString stage}${suffix}"
     );
 in
 {
