@@ -229,18 +229,18 @@ let
         else
           text;
 
-      # One text per entry of a mapping, without the newline before it.
+      # One text per entry of a mapping, without the newline before it. The key is looked up in place: a name for it would cost a
+      # thunk per entry.
       entries =
         set:
         map
           (
             name:
             let
-              key = known.${name} or (unusualKey name);
               value = set.${name};
             in
             if isString value then
-              "${key}: ${
+              "${known.${name} or (unusualKey name)}: ${
                 if hasContext value then
                   scalarBelow value
                 else
@@ -249,17 +249,20 @@ let
                   )
               }"
             else if isAttrs value && value != none && !(value ? outPath || value ? __toString) then
-              concatStringsSep newlineBelow ([ "${key}:" ] ++ entriesBelow value)
-            else if isInt value then
-              "${key}: ${toString value}"
+              concatStringsSep newlineBelow ([ "${known.${name} or (unusualKey name)}:" ] ++ entriesBelow value)
             else if isList value && value != [ ] then
-              concatStringsSep dash ([ "${key}:" ] ++ items value)
-            else if value == true then
-              "${key}: true"
-            else if value == false then
-              "${key}: false"
+              concatStringsSep dash ([ "${known.${name} or (unusualKey name)}:" ] ++ items value)
             else
-              "${key}: ${scalarBelow value}"
+              "${known.${name} or (unusualKey name)}: ${
+                if isInt value then
+                  toString value
+                else if value == true then
+                  "true"
+                else if value == false then
+                  "false"
+                else
+                  scalarBelow value
+              }"
           )
           (
             if set ? name || set ? metadata || set ? kind || set ? namespace || set ? apiVersion then

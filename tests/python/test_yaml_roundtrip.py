@@ -147,6 +147,15 @@ def test_every_nasty_word_survives_in_every_place(folder: Path) -> None:
     check([[{word: word, "name": word}] for word in short], folder)
 
 
+def test_keys_longer_than_a_simple_key_may_be(folder: Path) -> None:
+    keys = ["x" * 1_200, "two words " * 150 + "x", "é" * 1_100, "a: b" * 400]
+    check(
+        [{key: value for key in keys} for value in ("text", "a\nb\n", 1, [1, {"a": []}], {"a": "a\nb"}, {}, None)],
+        folder,
+    )
+    check([{"deeper": [{key: {key: [key]} for key in keys}]}], folder)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(texts, min_size=150, max_size=150))
 def test_random_text_is_read_back(folder: Path, words: list[str]) -> None:
