@@ -67,6 +67,8 @@ _CONSTRAINTS = (
     "maxProperties",
     "anyOf",
     "oneOf",
+    "allOf",
+    "not",
 )
 # What a value must be, for messages.
 _EXPECTED = {
@@ -414,9 +416,11 @@ class _Expansion:
                 elif name == "pattern":
                     pattern = _portable(node[name])
                     if name in schema:
-                        schema["allOf"] = [{"pattern": pattern}]
+                        schema["allOf"] = [*schema.get("allOf", []), {"pattern": pattern}]
                     else:
                         schema[name] = pattern
+                elif name == "allOf":
+                    schema["allOf"] = [*schema.get("allOf", []), *node[name]]
                 else:
                     schema[name] = node[name]
         return _nullable(schema) if node.get("nullable") else schema
@@ -451,7 +455,7 @@ def _root(node: Node) -> Node:
 
 def _compact(schema: Mapping[str, Any]) -> Node:
     """Turn a structural schema of a CRD into a compact node. Source: apiextensions.k8s.io/v1, structural schemas."""
-    extra = {name: schema[name] for name in _CONSTRAINTS if name in schema and name not in {"anyOf", "oneOf"}}
+    extra = {name: schema[name] for name in _CONSTRAINTS if name in schema}
     if schema.get("nullable"):
         extra["nullable"] = True
     preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
