@@ -38,6 +38,8 @@ _GROUPS = (
     "scheduling",
     "tenancy",
 )
+# Nix knows no other escapes; every other character stands for itself.
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _UNSET: Any = msgspec.UNSET
 
 
@@ -233,15 +235,19 @@ def nix_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        quoted = json.dumps(value, ensure_ascii=False).replace("${", "\\${")
-        # JSON writes some characters as \uXXXX, which Nix does not know.
-        return re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), quoted)
+        return '"' + "".join(_ESCAPES.get(character, character) for character in value).replace("${", "\\${") + '"'
     if isinstance(value, list):
-        return "[ " + " ".join(nix_value(item) for item in value) + " ]" if value else "[ ]"
+        return "[ " + " ".join(_nix_item(item) for item in value) + " ]" if value else "[ ]"
     if isinstance(value, dict):
         pairs = [f"{_nix_name(str(name))} = {nix_value(item)};" for name, item in value.items()]
         return "{ " + " ".join(pairs) + " }" if pairs else "{ }"
     return json.dumps(value)
+
+
+def _nix_item(value: Any) -> str:
+    """Write an element of a list, where a minus would be an operator."""
+    text = nix_value(value)
+    return f"({text})" if text.startswith("-") else text
 
 
 def _nix_name(name: str) -> str:
@@ -254,7 +260,7 @@ def cell(text: str) -> str:
     Args:
         text: The prose.
     """
-    return re.sub(r"\s*\n\s*", " ", text.strip()).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def code(text: str) -> str:
@@ -277,4 +283,4 @@ def _rank(group: str) -> tuple[int, str]:
 
 def _tidy(text: str) -> str:
     """Give Markdown without the gaps that template lines leave: one empty line at most, one newline at the end."""
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.splitlines())).strip("\n") + "\n"
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip("\n") + "\n"

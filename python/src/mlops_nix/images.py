@@ -72,7 +72,7 @@ def parse(text: str) -> ImageName:
         registry, repository = DOCKER_HUB, name if slash else f"library/{name}"
     if registry == "index.docker.io":
         registry = DOCKER_HUB
-    if not re.fullmatch(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*", repository):
+    if not re.fullmatch(r"[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*", repository):
         raise InputError(f"{text!r} is not an image reference: the repository {repository!r} is not valid")
     return ImageName(registry, repository, match["tag"], match["digest"])
 

@@ -13,7 +13,9 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 from mlops_nix.errors import EvaluationError, InputError, ToolMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 OLDEST_NIX = (2, 8)
 """The oldest version that is supported: that of Debian 12."""
@@ -231,20 +233,23 @@ def _run(command: Sequence[str], library: Path | None, *, timeout: float, show_t
 
 def _capture(command: Sequence[str], timeout: float) -> tuple[int, bytes, str]:
     """Run Nix with bounded output and time; its whole process group ends with us."""
-    try:
-        process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "LC_ALL": os.environ.get("LC_ALL", "C.UTF-8")},
-        )
-    except OSError as error:
-        raise ToolMissing(f"Nix does not run: {(error.strerror or str(error)).lower()}", path=command[0]) from None
+    with _interrupts_held() as interrupted:
+        try:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**os.environ, "LC_ALL": os.environ.get("LC_ALL", "C.UTF-8")},
+            )
+        except OSError as error:
+            raise ToolMissing(f"Nix does not run: {(error.strerror or str(error)).lower()}", path=command[0]) from None
     out, err = bytearray(), bytearray()
     deadline = time.monotonic() + timeout
     try:
+        if interrupted:
+            raise KeyboardInterrupt
         with selectors.DefaultSelector() as selector:
             assert process.stdout is not None  # noqa: S101 (both are pipes, as asked for above)
             assert process.stderr is not None  # noqa: S101
@@ -272,6 +277,23 @@ def _capture(command: Sequence[str], timeout: float) -> tuple[int, bytes, str]:
     finally:
         _end(process)
     return code, bytes(out), err.decode(errors="replace")
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Hold Ctrl-C back while Nix is started: an interrupt in between would leave it running with nobody to end it.
+
+    The list that is given has an element if there was one.
+    """
+    held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield held
+        return
+    previous = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield held
+    finally:
+        signal.signal(signal.SIGINT, previous if previous is not None else signal.SIG_DFL)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

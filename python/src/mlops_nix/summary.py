@@ -118,10 +118,7 @@ def lines(document: SetDocument, console: Console) -> Iterator[str]:
     if document.secrets:
         yield ""
         yield title(f"Secrets to create ({len(document.secrets)})")
-        needed = [
-            (f"{secret.namespace}/{secret.name}", ", ".join(f"{key.key} ({origin_of(key)})" for key in secret.keys))
-            for secret in document.secrets
-        ]
+        needed = [(f"{secret.namespace}/{secret.name}", _keys(secret.keys)) for secret in document.secrets]
         yield from (f"  {row}" for row in table(needed))
 
     addresses = [endpoint for endpoint in document.endpoints if endpoint.url]
@@ -143,6 +140,18 @@ def lines(document: SetDocument, console: Console) -> Iterator[str]:
                 break_on_hyphens=False,
                 break_long_words=False,
             )
+
+
+def _keys(keys: Sequence[SecretKey]) -> str:
+    """Name keys with where their values come from, those of one origin together."""
+    by_origin: dict[str, list[str]] = {}
+    for key in keys:
+        copied = key.copy_of
+        # Where a copy keeps its name, the name is said once.
+        same = copied is not None and copied.key == key.key
+        origin = f"copied from {copied.namespace}/{copied.name}" if copied and same else origin_of(key)
+        by_origin.setdefault(origin, []).append(key.key)
+    return ", ".join(f"{', '.join(names)} ({origin})" for origin, names in by_origin.items())
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

@@ -72,7 +72,7 @@ def _reset(handler: BaseHTTPRequestHandler) -> None:
     handler.connection.close()
 
 
-def _silent(handler: BaseHTTPRequestHandler) -> None:
+def _silent(_: BaseHTTPRequestHandler) -> None:
     import time
 
     time.sleep(0.8)

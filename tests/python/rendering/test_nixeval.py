@@ -355,7 +355,7 @@ def test_of_endless_complaints_the_end_is_kept(
 ) -> None:
     monkeypatch.setattr(nixeval, "MAX_ERROR_BYTES", 1 << 16)
     fake_nix("head -c 3000000 /dev/zero | tr '\\0' 'x' >&2; echo >&2; echo 'error: at last' >&2; exit 1")
-    with pytest.raises(EvaluationError, match="^at last$"):
+    with pytest.raises(EvaluationError, match=r"^at last$"):
         evaluate(tmp_path, "1")
 
 
@@ -422,7 +422,7 @@ def test_an_output_of_a_flake_is_evaluated_without_flakes_being_switched_on(
     )
     reference = f"path:{tmp_path}"
     assert json.loads(evaluate_flake(f"{reference}#acme").json) == {"format": "x", "name": "acme"}
-    with pytest.raises(EvaluationError, match="^mkPlatform acme: no$"):
+    with pytest.raises(EvaluationError, match=r"^mkPlatform acme: no$"):
         evaluate_flake(f"{reference}#wrong")
     with pytest.raises(EvaluationError, match="found a function"):
         evaluate_flake(f"{reference}#function")

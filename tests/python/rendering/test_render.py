@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -14,6 +13,9 @@ import yaml
 from mlops_nix.errors import InputError
 from mlops_nix.render import contents, kustomization, stream
 from mlops_nix.setdocument import FORMAT, CrdFile, Entry, SetDocument, Wave
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(shutil.which("nix-instantiate") is None, reason="Nix is not installed")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mlops_nix.errors import InputError
 from mlops_nix.target import from_objects, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 needs_nix = pytest.mark.skipif(shutil.which("nix-instantiate") is None, reason="Nix is not installed")
 

@@ -154,5 +154,8 @@ def load_target(text: str, console: Console, *, timeout: float, show_trace: bool
 
     target = load(text, timeout=timeout, show_trace=show_trace)
     for message in target.messages:
-        console.warning(message) if message.startswith("warning: ") else console.error(message)
+        if message.startswith("warning: "):
+            console.warning(message.removeprefix("warning: "))
+        else:
+            console.error(message)
     return target
