@@ -11,7 +11,6 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-
 # Folders of the checkout.
 _FOLDERS = ("lib", "modules", "generated/kubernetes")
 

@@ -251,11 +251,9 @@ def test_yaml_that_pyyaml_writes_with_quotes_is_read_back(value: Any) -> None:
 def test_random_bytes_give_documents_or_an_input_error(content: bytes) -> None:
     try:
         documents = load(content)
-    except InputError as error:
-        assert error.message
-        assert error.path
-    else:
-        json.dumps(documents, allow_nan=False).encode()
+    except InputError:
+        return
+    json.dumps(documents, allow_nan=False).encode()
 
 
 @settings(max_examples=500)
@@ -264,7 +262,6 @@ def test_random_syntax_gives_documents_or_an_input_error(text: str) -> None:
     for file in ("a.yaml", "a.json"):
         try:
             documents = load(text, file)
-        except InputError as error:
-            assert str(error.path).startswith(file)
-        else:
-            json.dumps(documents, allow_nan=False).encode()
+        except InputError:
+            continue
+        json.dumps(documents, allow_nan=False).encode()

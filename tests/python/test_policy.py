@@ -1222,9 +1222,11 @@ def test_a_secret_value_never_enters_a_finding() -> None:
 
 def test_every_check_says_why_and_how() -> None:
     for check in all_checks().values():
-        assert check.summary and not check.summary.endswith("."), check.id
+        assert check.summary, check.id
+        assert not check.summary.endswith("."), check.id
         assert check.why.endswith("."), check.id
-        assert check.fix and not check.fix.endswith("."), check.id
+        assert check.fix, check.id
+        assert not check.fix.endswith("."), check.id
 
 
 def test_pods_inside_custom_resources_are_checked_for_what_they_have() -> None:

@@ -98,7 +98,7 @@ def make_socket(path: Path) -> None:
 
 
 OBSTACLES = {
-    "a missing file": (lambda path: None, "no such file or folder"),
+    "a missing file": (lambda _: None, "no such file or folder"),
     "an empty file": (lambda path: path.write_text(""), "no Kubernetes object in it"),
     "a file of comments": (lambda path: path.write_text("# a\n---\n"), "no Kubernetes object in it"),
     "an empty folder": (lambda path: path.mkdir(), "no Kubernetes object in it"),
@@ -107,7 +107,7 @@ OBSTACLES = {
         "no Kubernetes object in it",
     ),
     "a socket": (make_socket, "expected a file or folder, found a socket"),
-    "a named pipe": (lambda path: os.mkfifo(path), "found a named pipe"),
+    "a named pipe": (os.mkfifo, "found a named pipe"),
     "a loop of links": (lambda path: path.symlink_to(path), "cannot be read: too many levels of symbolic links"),
     "a dead link": (lambda path: path.symlink_to("nowhere"), "no such file or folder"),
     "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0"), "a NUL byte: not a text file"),
