@@ -306,6 +306,40 @@ in
     };
   };
 
+  maps = {
+    testNumberOfFields = {
+      # Labels of a Gateway's infrastructure: at most eight.
+      expr = map (
+        count:
+        accepts {
+          apiVersion = "gateway.networking.k8s.io/v1";
+          kind = "Gateway";
+          metadata.name = "web";
+          spec = {
+            gatewayClassName = "istio";
+            listeners = [
+              {
+                name = "http";
+                port = 80;
+                protocol = "HTTP";
+              }
+            ];
+            infrastructure.labels = builtins.listToAttrs (
+              builtins.genList (index: {
+                name = "a${toString index}";
+                value = "b";
+              }) count
+            );
+          };
+        }
+      ) [ 8 9 ];
+      expected = [
+        true
+        false
+      ];
+    };
+  };
+
   lists = {
     testSameNameTwice = {
       expr = container {
