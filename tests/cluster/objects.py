@@ -159,7 +159,7 @@ CLUSTER_SCOPED = {
 
 def placed(item: Object, where: str) -> Object:
     """Return the object with a namespace, unless it has one or is cluster-scoped."""
-    if item["kind"] in CLUSTER_SCOPED or "namespace" in item["metadata"]:
+    if item.get("kind") in CLUSTER_SCOPED or "namespace" in item["metadata"]:
         return item
     return {**item, "metadata": {**item["metadata"], "namespace": where}}
 
@@ -176,8 +176,8 @@ def set_document(name: str, items: list[Object], *, where: str = "ml", kubernete
     """
     entries: list[Object] = []
     for item in items:
-        number, wave = WAVES.get(item["kind"], (70, "custom-resources"))
-        file = f"{number:02}-{wave}/{item['kind'].lower()}-{len(entries)}.yaml"
+        number, wave = WAVES.get(item.get("kind", ""), (70, "custom-resources"))
+        file = f"{number:02}-{wave}/{item.get('kind', 'none').lower()}-{len(entries)}.yaml"
         entries.append({"object": placed(item, where), "wave": number, "component": None, "file": file})
     entries.sort(key=lambda entry: entry["wave"])
     names = dict(WAVES.values()) | {70: "custom-resources"}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fluxcd/cli-utils/pkg/kstatus/polling"
 	"github.com/fluxcd/pkg/ssa"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
@@ -47,12 +48,13 @@ func run(verb, file string) error {
 	if err != nil {
 		return err
 	}
-	manager := ssa.NewResourceManager(c, nil, ssa.Owner{Field: "flux-ssa", Group: "bench.mlops-nix.dev"})
+	poller := polling.NewStatusPoller(c, c.RESTMapper(), polling.Options{})
+	manager := ssa.NewResourceManager(c, poller, ssa.Owner{Field: "flux-ssa", Group: "bench.mlops-nix.dev"})
 	manager.SetConcurrency(8)
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	if verb == "apply" {
-		changes, err := manager.ApplyAll(ctx, objects, ssa.DefaultApplyOptions())
+		changes, err := manager.ApplyAllStaged(ctx, objects, ssa.DefaultApplyOptions())
 		if err != nil {
 			return err
 		}
