@@ -67,7 +67,7 @@ def test_each_error_is_one_line_and_its_exit_code(fails: Any, cli: Any, one: typ
         (None, ExitCode.OK, ""),
         (ExitCode.DIFFERENCES, ExitCode.DIFFERENCES, ""),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, "\ninterrupted\n"),
-        (click.Abort(), ExitCode.INTERRUPTED, "interrupted\n"),
+        (click.Abort(), ExitCode.INTERRUPTED, "\ninterrupted\n"),
         (
             ZeroDivisionError("oh"),
             ExitCode.INTERNAL,
@@ -130,8 +130,16 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m mlops_nix validate --list-checks | head -1; echo ${{PIPESTATUS[0]}}"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.splitlines()[-1] in {"0", "141"}
+    assert done.stdout.splitlines()[-1] in {"0", "141"}  # 0 where the reader was slower
     assert done.stderr == ""
+
+
+def test_completion_of_a_shell_is_offered() -> None:
+    environment = {**os.environ, "_MLOPS_NIX_COMPLETE": "bash_source"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops_nix"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert "complete" in done.stdout, done.stderr
 
 
 def test_the_start_is_quick_and_loads_nothing_heavy() -> None:

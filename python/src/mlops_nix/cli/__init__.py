@@ -104,8 +104,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in args or os.environ.get("MLOPS_NIX_DEBUG", "") not in {"", "0"}
     try:
-        result = group.main(args, prog_name="mlops-nix", standalone_mode=False)
+        complete = os.environ.get("_MLOPS_NIX_COMPLETE")
+        if complete:
+            from click.shell_completion import shell_complete
+
+            return shell_complete(group, {}, "mlops-nix", "_MLOPS_NIX_COMPLETE", complete)
+        # Not group.main(): that turns a closed pipe into exit code 1.
+        with group.make_context("mlops-nix", args) as context:
+            result = group.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help(), err=True)
         return ExitCode.USAGE
@@ -122,7 +131,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         if debug:
             raise
-        click.echo("interrupted", err=True)
+        click.echo("\ninterrupted", err=True)  # after the ^C of the terminal
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) went away; Python would complain once more while it closes stdout.
