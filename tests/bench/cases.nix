@@ -122,5 +122,7 @@ in
   platformObjects = length platform.objects;
   platformJson = platform.objects;
   platformYaml = platform.yaml;
+  # What the command line reads: objects, their YAML and everything that is known of them.
+  platformSet = platform.set;
 }
 .${case}

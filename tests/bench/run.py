@@ -233,6 +233,11 @@ FIGURES = [
     *(Figure(f"platform of {count}: calls per component", per_component(count)) for count in (1, 10, 100, 1000)),
     Figure("platform of 1,000 by one of 100: calls", growth(lambda used: used.calls), 10.2),
     Figure("platform of 1,000 by one of 100: CPU", growth(lambda used: used.cpu), 9, exact=False),
+    Figure(
+        "set document: calls per object",
+        lambda bench: bench.nix("platformSet", COMPONENTS).calls / bench.objects(COMPONENTS),
+    ),
+    Figure("set of 1,000 by one of 100: calls", growth(lambda used: used.calls, "platformSet"), 10.2),
     Figure("builder arguments: calls per declared option", per_option, 12),
     Figure("start-up with one component (MLflow): calls", lambda bench: bench.nix("startUp").calls, 10_000),
     Figure("start-up with one component (object store): calls", lambda bench: bench.nix("startUpStore").calls, 10_000),
