@@ -36,6 +36,7 @@ class Component(_Record, frozen=True):
         version: The version of the system; none where it has none.
         namespace: Where its objects live; none where all are cluster-scoped.
         summary: What it is, in one line.
+        kind: What it is to the others: a ``component``, an ``operator`` or a ``store``.
         requires: Operators and CRDs that it needs, by name.
         objects: How many objects it has in the set.
     """
@@ -46,6 +47,7 @@ class Component(_Record, frozen=True):
     version: str | None = None
     namespace: str | None = None
     summary: str = ""
+    kind: str = "component"
     requires: tuple[str, ...] = ()
     objects: int = 0
 
@@ -153,7 +155,7 @@ class SecretRequirement(_Record, frozen=True):
     type: str = "Opaque"
     component: str | None = None
     purpose: str = ""
-    template: Any = None
+    annotations: dict[str, str] = {}
 
 
 class Endpoint(_Record, frozen=True):

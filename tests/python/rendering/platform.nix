@@ -32,6 +32,7 @@ in
         summary = "Experiment tracking and model registry";
         requires = [ "widgets.example.com" ];
         objects = 2;
+        kind = "component";
       }
       {
         name = "postgres";
@@ -42,6 +43,7 @@ in
         summary = "Relational database";
         requires = [ ];
         objects = 1;
+        kind = "store";
       }
     ];
     waves = [
@@ -167,7 +169,7 @@ in
             copyOf = null;
           }
         ];
-        template = null;
+        annotations = { };
       }
     ];
     endpoints = [

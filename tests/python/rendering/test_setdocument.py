@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mlops_nix.errors import InputError
+from mlops_nix.nixeval import evaluate_file
 from mlops_nix.setdocument import FORMAT, decode, encode
 
 
@@ -83,11 +85,13 @@ def test_broken_json_is_no_traceback(data: bytes) -> None:
         decode(data, origin="x")
 
 
-@pytest.mark.skipif(shutil.which("nix-instantiate") is None, reason="Nix is not installed")
-def test_the_library_gives_no_field_that_is_unknown_here(platform: Any) -> None:
-    """The hand-made document of these tests and the structs agree: nothing is lost in reading."""
-    from mlops_nix.nixeval import evaluate_file
+CHECKOUT = Path(__file__).resolve().parents[3]
+EXAMPLES = sorted(path.parent for path in CHECKOUT.glob("examples/*/default.nix"))
 
-    data = evaluate_file(platform(crds=True)).json
+
+@pytest.mark.skipif(shutil.which("nix-instantiate") is None, reason="Nix is not installed")
+@pytest.mark.parametrize("example", [None, *EXAMPLES], ids=lambda path: path.name if path else "hand-made")
+def test_nothing_that_nix_gives_is_lost_in_reading(platform: Any, example: Path | None) -> None:
+    data = evaluate_file(example or platform(crds=True)).json
     kept = json.loads(encode(decode(data, origin="x"), texts=True))
     assert kept == json.loads(data)
