@@ -120,7 +120,19 @@ def reference(name: str) -> list[Object]:
     if not path.is_file():
         pytest.skip(f"{path} is not here; set MLOPS_NIX_REFERENCE to the folder that holds upstream/")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [item for item in yaml.load_all(path.read_text(), Loader=loader) if item]
+    return _without_hashes([item for item in yaml.load_all(path.read_text(), Loader=loader) if item])
+
+
+def _without_hashes(objects: list[Object]) -> list[Object]:
+    """Objects with the names of generated ConfigMaps as their author wrote them: kustomize appends a hash."""
+    text = json.dumps(objects)
+    for item in objects:
+        name = item["metadata"]["name"]
+        hashed = re.fullmatch(r"(.+)-[2456789bcdfghkmt]{10}", name)
+        if hashed and item["kind"] in {"ConfigMap", "Secret"}:
+            text = text.replace(json.dumps(name), json.dumps(hashed[1]))
+    plain: list[Object] = json.loads(text)
+    return plain
 
 
 def rendered(expression: str) -> list[Object]:
@@ -245,6 +257,8 @@ def _normal(value: Json, path: tuple[str, ...], item: Object) -> Json:
         return _normal_list(value, path, item)
     if isinstance(value, str) and path[:1] == ("data",) and len(path) == 2:
         return _document(value)
+    if isinstance(value, int) and path[-2:-1] in {("limits",), ("requests",)}:
+        return str(value)
     return value
 
 
@@ -280,6 +294,8 @@ def _is_default(parent: Mapping[str, Json], key: str, value: Json, path: tuple[s
     if key == "imagePullPolicy":
         floating = not re.search(r":[^/:]+$|@", parent.get("image", "")) or parent.get("image", "").endswith(":latest")
         return bool(value == ("Always" if floating else "IfNotPresent"))
+    if key == "action" and item["kind"] == "AuthorizationPolicy":
+        return bool(value == "ALLOW")
     if key == "namespace" and path[:1] == ("subjects",):
         return bool(value == item["metadata"].get("namespace"))
     return False

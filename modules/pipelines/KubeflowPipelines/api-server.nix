@@ -129,6 +129,7 @@ shape.identity {
     name = "ml-pipeline";
     role = "ml-pipeline";
     selector = shape.named "ml-pipeline";
+    labels.app = "ml-pipeline";
     annotations =
       if plan.tls then
         { }

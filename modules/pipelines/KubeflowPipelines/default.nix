@@ -3,12 +3,8 @@
 workshop:
 let
   inherit (builtins)
-    attrNames
     concatMap
-    filter
-    head
     map
-    match
     ;
   inherit (workshop) wiring;
   inherit (import ./versions.nix) versions lines withdrawn;
@@ -25,6 +21,11 @@ let
     ./ui.nix
     ./v1.nix
     ./workflow-controller.nix
+    ./certificates.nix
+    ./multi-user.nix
+    ./retention.nix
+    ./pipelines.nix
+    ./monitoring.nix
   ];
 
   onlyIf = condition: list: if condition then list else [ ];
@@ -82,6 +83,118 @@ in
       "controllerrevisions.metacontroller.k8s.io"
       "decoratorcontrollers.metacontroller.k8s.io"
     ];
+
+  checks = import ./checks.nix planOf;
+  warnings = import ./warnings.nix planOf;
+
+  endpoints =
+    scope:
+    let
+      plan = planOf scope;
+      labels = name: {
+        app = name;
+        application-crd-id = "kubeflow-pipelines";
+      };
+    in
+    {
+      http = {
+        protocol = "http";
+        service = "ml-pipeline";
+        port = 8888;
+        scheme = plan.apiScheme;
+        podLabels = labels "ml-pipeline";
+      };
+      grpc = {
+        protocol = "grpc";
+        service = "ml-pipeline";
+        port = 8887;
+        scheme = if plan.tls then "grpcs" else "grpc";
+        podLabels = labels "ml-pipeline";
+      };
+    }
+    // (
+      if scope.config.ui.enabled then
+        {
+          ui = {
+            protocol = "http";
+            service = "ml-pipeline-ui";
+            port = 80;
+            targetPort = 3000;
+            podLabels = labels "ml-pipeline-ui";
+          };
+        }
+      else
+        { }
+    );
+
+  connections =
+    scope:
+    let
+      inherit (planOf scope) store database;
+    in
+    [
+      {
+        option = "storage.endpoint";
+        host = if store.bundled then "seaweedfs" else store.host;
+        inherit (store) port;
+      }
+      {
+        option = "metadata.host";
+        inherit (database) host port;
+        from = scope.k8s.selector "ml-pipeline";
+      }
+    ];
+
+  # The store and the database keep policies of their own: nobody but the programs may reach them.
+  pods =
+    scope:
+    [ (scope.k8s.selector "ml-pipeline") ]
+    # Steps of runs, as the API server labels them; with several users they are in other namespaces.
+    ++ onlyIf (!(planOf scope).multiUser) [ { "pipelines.kubeflow.org/v2_component" = "true"; } ];
+  apiAccess = _: true;
+  podSecurity =
+    scope:
+    onlyIf (!(planOf scope).multiUser) [
+      {
+        level = "baseline";
+        reason = "steps of runs are containers of the user's choice";
+      }
+    ];
+  open =
+    scope:
+    let
+      plan = planOf scope;
+    in
+    onlyIf plan.customResources [
+      {
+        port = 8443;
+        reason = "the API server of Kubernetes calls the webhook of pipelines";
+      }
+    ]
+    ++ onlyIf (plan.cache && !plan.customResources) [
+      {
+        port = 8443;
+        reason = "the API server of Kubernetes calls the webhook of the step cache";
+      }
+    ];
+
+  deviations = [
+    {
+      rule = "writable-root-filesystem";
+      workload = "cache-deployer-deployment";
+      reason = "downloads kubectl and writes certificates into its working directory; cacheCertificate = \"cert-manager\" does without it";
+    }
+    {
+      rule = "writable-root-filesystem";
+      workload = "ml-pipeline-visualizationserver";
+      reason = "runs notebooks, whose kernels write into the home directory";
+    }
+    {
+      rule = "wildcard-rule";
+      workload = "pipeline-runner";
+      reason = "upstream's rights of steps, which create what pipelines consist of";
+    }
+  ];
 
   secrets =
     scope:
