@@ -90,7 +90,12 @@ _REMOVED_BEFORE = {
         "apiextensions.k8s.io/v1beta1": ("CustomResourceDefinition",),
         "apiregistration.k8s.io/v1beta1": ("APIService",),
         "authentication.k8s.io/v1beta1": ("TokenReview",),
-        "authorization.k8s.io/v1beta1": ("LocalSubjectAccessReview", "SelfSubjectAccessReview", "SubjectAccessReview"),
+        "authorization.k8s.io/v1beta1": (
+            "LocalSubjectAccessReview",
+            "SelfSubjectAccessReview",
+            "SelfSubjectRulesReview",
+            "SubjectAccessReview",
+        ),
         "certificates.k8s.io/v1beta1": ("CertificateSigningRequest",),
         "coordination.k8s.io/v1beta1": ("Lease",),
         "extensions/v1beta1": ("Ingress",),
