@@ -215,7 +215,7 @@ def _instantiate(
     return _run(command, library, timeout=timeout, show_trace=show_trace)
 
 
-# A user without root and without the daemon can't open the store; evaluation needs none.
+# A user without root and without the daemon can't open the store of the system.
 _NO_STORE = re.compile(
     r"daemon-socket|/nix/(?:var|store)\S*'?: Permission denied|creating directory '/nix|opening lock file '/nix"
 )
@@ -224,11 +224,21 @@ _NO_STORE = re.compile(
 def _run(command: Sequence[str], library: Path | None, *, timeout: float, show_trace: bool) -> Evaluation:
     trace = ["--show-trace"] if show_trace else []
     code, out, err = _capture([*command, *trace], timeout)
-    if code != 0 and "nix-instantiate" in command[0] and _NO_STORE.search(err):
-        code, out, err = _capture([*command, *trace, "--store", "dummy://"], timeout)
+    if code != 0 and _NO_STORE.search(err):
+        code, out, err = _capture([*command, *trace, *_own_store(command)], timeout)
     if code != 0:
         _refuse(code, err, library, show_trace=show_trace)
     return Evaluation(out, tuple(_messages(err)))
+
+
+def _own_store(command: Sequence[str]) -> list[str]:
+    """Give a store that the user may write: none at all for files, a folder of the cache for the sources of a flake."""
+    if command[0].endswith("nix-instantiate"):
+        return ["--store", "dummy://"]
+    from mlops_nix.crds import cache_folder
+
+    # Sources are no build results: there is nothing to ask a binary cache for.
+    return ["--store", str(cache_folder() / "nix"), "--option", "substituters", ""]
 
 
 def _capture(command: Sequence[str], timeout: float) -> tuple[int, bytes, str]:
@@ -412,6 +422,4 @@ def _hint(text: str, message: NixMessage) -> str | None:
         return "a flake in a Git checkout sees only files that Git knows: `git add` them"
     if re.search(r"(?:unable to download|Couldn't resolve host|Could not resolve host)", text):
         return "the flake has an input that is not locked or not fetched; `nix flake lock` needs the network once"
-    if "/nix/" in text and "ermission denied" in text:
-        return "a flake needs the Nix store; start the Nix daemon, or give the file instead of a flake reference"
     return "--show-trace shows the way to it" if message.place else None
