@@ -286,7 +286,12 @@ def load_set(choice: SetChoice, console: Console, *, default_namespace: Callable
 
     if choice.target is None:
         raise InputError("no target was given", hint="name a Nix file, a rendered folder or manifests")
-    loaded = load_target(choice.target, console, timeout=choice.eval_timeout, show_trace=choice.show_trace)
+    try:
+        loaded = load_target(choice.target, console, timeout=choice.eval_timeout, show_trace=choice.show_trace)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"holds text that is not valid UTF-8: {error.reason} at byte {error.start}", path=choice.target
+        ) from error
     definitions = _definitions(loaded, choice, console)
     desired = from_document(loaded.document, definitions)
     if choice.set_name:

@@ -242,6 +242,9 @@ class Execution:
                 "install the operator that brings its CRD, or add the CRD to the set",
             )
             return
+        if step.action is Action.CREATE and step.uid and not self._wait_gone(resource, step, step.uid):
+            # An object that is being deleted still takes writes, and takes them with it.
+            return
         body = step.body or {}
         force = step.force
         attempt = stale = 0
@@ -252,7 +255,8 @@ class Execution:
             if answer.ok:
                 if metadata(answer.value).get("deletionTimestamp"):
                     # The old one is still going: what we wrote goes with it.
-                    self._wait_gone(resource, step, as_text(metadata(answer.value).get("uid")))
+                    if not self._wait_gone(resource, step, as_text(metadata(answer.value).get("uid"))):
+                        return
                     continue
                 self._applied(step, answer)
                 return
@@ -367,17 +371,7 @@ class Execution:
             if answer.ok and uid and metadata(answer.value).get("uid") != uid:
                 return True
             if self._api.clock.monotonic() >= self._deadline:
-                finalizers = (
-                    ", ".join(str(entry) for entry in as_list(metadata(answer.value).get("finalizers")))
-                    if answer.ok
-                    else ""
-                )
-                self._fail(
-                    step,
-                    "terminating",
-                    f"the old object is still being deleted; finalizers: {finalizers or 'none'}",
-                    None,
-                )
+                self._fail(step, "terminating", f"it is still being deleted; {self._held_by(step, answer)}", None)
                 return False
             attempt += 1
             self._pause(backoff(attempt, self._api.jitter(), base=0.1, cap=2.0))
@@ -453,7 +447,8 @@ class Execution:
         elif answer.outcome is Outcome.WEBHOOK_UNAVAILABLE:
             reason, hint = self._webhook_trouble(answer, reason)
         elif answer.outcome is Outcome.TERMINATING:
-            reason = f"{reason}{self._remaining(step)}"
+            remaining = self._remaining(step.ref.namespace)
+            reason = f"{reason}; {remaining}" if remaining else reason
         if late:
             reason = f"{reason} (until the time-out)"
         self._fail(step, decided.code, reason, hint)
@@ -483,11 +478,20 @@ class Execution:
             f"`kubectl -n {namespace} get pods` shows the operator; apply again when it runs",
         )
 
-    def _remaining(self, step: Step) -> str:
-        """Say what keeps a namespace from going away."""
-        if not step.ref.namespace:
+    def _held_by(self, step: Step, answer: Answer) -> str:
+        """Say what keeps an object from going away."""
+        finalizers = (
+            ", ".join(str(entry) for entry in as_list(metadata(answer.value).get("finalizers"))) if answer.ok else ""
+        )
+        if finalizers or (step.ref.group, step.ref.kind) != ("", "Namespace"):
+            return f"finalizers: {finalizers or 'none'}"
+        return self._remaining(step.ref.name) or "its content is being deleted"
+
+    def _remaining(self, namespace: str) -> str:
+        """Say what keeps a namespace from going away; empty where nothing is known."""
+        if not namespace:
             return ""
-        found = self._api.get(NAMESPACES, "", step.ref.namespace, patience=5.0)
+        found = self._api.get(NAMESPACES, "", namespace, patience=5.0)
         if not found.ok:
             return ""
         told = [
@@ -497,7 +501,7 @@ class Execution:
             and condition.get("type")
             in {"NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure"}
         ]
-        return f"; {'; '.join(told)}" if told else ""
+        return "; ".join(told)
 
     # Deletions -------------------------------------------------------------------------------------------------------------
 

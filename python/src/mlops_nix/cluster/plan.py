@@ -216,10 +216,29 @@ def owner_of(live: Mapping[str, Any]) -> str:
     return as_text(as_map(metadata(live).get("labels")).get(OWNER_LABEL))
 
 
-def create(item: Item, body: KubernetesObject, digest: str, *, reason: str = "", known: bool = True) -> Step:
-    """Plan an object that is not on the cluster."""
+def create(
+    item: Item, body: KubernetesObject, digest: str, *, reason: str = "", known: bool = True, after: str = ""
+) -> Step:
+    """Plan an object that is not on the cluster.
+
+    Args:
+        item: The object of the set.
+        body: What is sent.
+        digest: Of the object in the set.
+        reason: What else is known.
+        known: The kind is served.
+        after: UID of an object of that name that is being deleted and has to be gone first.
+    """
     return Step(
-        item.ref, Action.CREATE, item.wave, item.component, body, digest=digest, reason=reason, resource_known=known
+        item.ref,
+        Action.CREATE,
+        item.wave,
+        item.component,
+        body,
+        digest=digest,
+        reason=reason,
+        resource_known=known,
+        uid=after,
     )
 
 

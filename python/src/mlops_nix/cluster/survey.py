@@ -334,6 +334,7 @@ class Survey:
                     with_owner(item.object, self._policy.set_name),
                     digest(item.object),
                     reason="is made again when the old one, which is being deleted, is gone",
+                    after=as_text(metadata(live).get("uid")),
                 ),
             )
         body, _ = self._body(item, live)
