@@ -207,7 +207,7 @@ in
       role ? null,
       monitoring ? context.config.monitoring,
     }:
-    if !(monitoring.enabled && monitoring.rules) then
+    if !(monitoring.enabled && monitoring.rules or true) then
       [ ]
     else
       [
@@ -242,7 +242,7 @@ in
       role ? null,
       monitoring ? context.config.monitoring,
     }:
-    if !(monitoring.enabled && monitoring.dashboards) then
+    if !(monitoring.enabled && monitoring.dashboards or true) then
       [ ]
     else
       [

@@ -378,16 +378,19 @@ let
       example = { release = "kube-prometheus-stack"; };
       description = "Labels by which Prometheus selects monitors and rules.";
     };
-    rules = option {
-      type = types.bool;
-      default = true;
-      description = "Whether alert rules are rendered along with monitors.";
-    };
-    dashboards = option {
-      type = types.bool;
-      default = true;
-      description = "Whether Grafana dashboards are rendered along with monitors.";
-    };
+  };
+
+  # For modules that have rules or dashboards: `monitoring = common.monitoring // common.alerts`.
+  alerts.rules = option {
+    type = types.bool;
+    default = true;
+    description = "Whether alert rules are rendered along with monitors.";
+  };
+
+  dashboards.dashboards = option {
+    type = types.bool;
+    default = true;
+    description = "Whether Grafana dashboards are rendered along with monitors.";
   };
 
   networkPolicy = {
@@ -491,8 +494,10 @@ let
 in
 {
   inherit
+    alerts
     always
     autoscaling
+    dashboards
     image
     ingress
     monitoring

@@ -62,6 +62,8 @@ let
       entries,
       isExternal,
       secrets,
+      # "namespace/name" of Services that operators make, as the endpoints of components name them.
+      services,
     }:
     let
       # A template's claims exist as volumes of the pods of its StatefulSet.
@@ -81,6 +83,7 @@ let
         || found.name == ""
         || names ? "${found.kind}|${namespace}|${found.name}"
         || found.kind == "Secret" && secrets ? "${namespace}/${found.name}"
+        || found.kind == "Service" && services ? "${namespace}/${found.name}"
         || isExternal "${found.kind} ${namespace}/${found.name}";
       missing =
         entry:

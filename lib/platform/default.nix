@@ -356,6 +356,19 @@ let
         }) declaredSecrets
       );
 
+      endpointTable = listToAttrs (
+        concatMap (
+          id:
+          map (
+            endpoint:
+            {
+              name = "${endpoint.namespace}/${endpoint.service}";
+              value = null;
+            }
+          ) (attrValues components.${id}.endpoints)
+        ) ids
+      );
+
       messages =
         poolProblems
         ++ unresolved
@@ -370,6 +383,7 @@ let
           entries = checkedEntries;
           inherit isExternal;
           secrets = secretTable;
+          services = endpointTable;
         }
         ++ checks.services {
           entries = checkedEntries;

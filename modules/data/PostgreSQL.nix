@@ -24,9 +24,9 @@ let
 
   sqlName = types.pattern {
     name = "SQL name";
-    expected = "lower-case letters, digits and '_', at most 63";
+    expected = "lower-case letters, digits and '_', from a letter to a letter or digit, at most 63";
     maxLength = 63;
-    regex = "[a-z_][a-z0-9_]*";
+    regex = "[a-z]([a-z0-9_]*[a-z0-9])?";
   };
 
   database = types.submodule {
@@ -62,20 +62,9 @@ let
       convert = value: database.convert (if builtins.isString value then { name = value; } else value);
     };
 
-  # Names of objects have no underscores.
+  # Names of objects have no underscores, and these names no hyphens: no two become one.
   label = name: builtins.replaceStrings [ "_" ] [ "-" ] name;
   secretOf = name: database: "${name}-${label database.owner}";
-
-  unique =
-    names:
-    attrNames (
-      listToAttrs (
-        map (name: {
-          inherit name;
-          value = null;
-        }) names
-      )
-    );
 
   # One database of each owner: a user has one password, however many databases are its own.
   owners =
@@ -313,8 +302,6 @@ in
     let
       names = map (database: database.name) config.databases;
       repeated = filter (name: length (filter (other: other == name) names) > 1) names;
-      secrets = map label (unique (map (database: database.owner) config.databases));
-      clash = filter (name: length (filter (other: other == name) secrets) > 1) secrets;
       owners = map (database: database.owner) config.databases;
     in
     [
@@ -362,11 +349,6 @@ in
         when = repeated != [ ];
         path = "databases";
         message = "database ${head (repeated ++ [ "" ])} is named twice";
-      }
-      {
-        when = repeated == [ ] && clash != [ ];
-        path = "databases";
-        message = "two owners would share the Secret of ${head (clash ++ [ "" ])}; names may not differ in '_' and '-' alone";
       }
       {
         when = elem "postgres" owners;

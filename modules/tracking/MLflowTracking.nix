@@ -421,9 +421,9 @@ in
         serviceAccount
         podDisruptionBudget
         networkPolicy
-        monitoring
         autoscaling
         ;
+      monitoring = common.monitoring // common.alerts;
       ingress =
         let
           base = common.ingress { };
