@@ -195,7 +195,7 @@ def _items(rng: random.Random, part: dict[str, Any], old: Any) -> Any:
         item = copy.deepcopy(old[index % len(old)])
         if index >= len(old) and isinstance(item, dict):
             keys = part.get("x-kubernetes-list-map-keys", [])
-            for name in item:
+            for name in list(item):
                 if (name in keys) == distinct and isinstance(item[name], str | int):
                     _edit(rng, item, name)
                     item[name] = f"{item[name]}{index}" if isinstance(item.get(name), str) else index
