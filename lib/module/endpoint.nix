@@ -9,6 +9,7 @@
     `service`, `namespace`, `port`: where it is
     `scheme`: of its URL; `path`: appended to it
     `podLabels`: labels of the pods behind the Service
+    `through`: namespaces of gateways that calls go through, where they do not go straight to those pods
     everything else is the endpoint's own: credentials, database, bucket
 
     # Type

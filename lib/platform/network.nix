@@ -158,6 +158,9 @@ let
     flow:
     if flow.target == null then
       anywhere [ (tcp flow.port) ]
+    else if flow.target.through or [ ] != [ ] then
+      # A gateway of somebody else's answers for the service; at which port its pods listen is not known here.
+      { to = map namespacePeer flow.target.through; }
     else
       {
         to = [
@@ -225,7 +228,9 @@ in
     { outgoing, incoming }:
     component:
     policies component {
-      ingress = map ingressFrom (filter (flow: flow.pods != [ ]) incoming);
+      ingress = map ingressFrom (
+        filter (flow: flow.pods != [ ] && flow.target.through or [ ] == [ ]) incoming
+      );
       egress = map egressTo outgoing;
     };
 
@@ -331,6 +336,7 @@ in
             inherit namespace;
             pods = endpoints.${key}.endpoint.podLabels;
             port = endpoints.${key}.endpoint.targetPort;
+            through = endpoints.${key}.endpoint.through or [ ];
           }
         else
           null;
