@@ -157,7 +157,7 @@ in
     onlyIf (!(planOf scope).multiUser) [
       {
         level = "baseline";
-        reason = "steps of runs are containers of the user's choice";
+        reason = "run steps with images of the user's choice";
       }
     ];
   open =

@@ -15,7 +15,6 @@ let
   yaml = import ../../../lib/render/yaml.nix;
 
   certificates = shape.tls.directory;
-  envoyCertificates = "/etc/envoy/tls";
   api = "type.googleapis.com/envoy";
   filter = "${api}.extensions.filters.http";
 
@@ -105,8 +104,8 @@ let
                         common_tls_context = {
                           tls_certificates = [
                             {
-                              certificate_chain.filename = "${envoyCertificates}/tls.crt";
-                              private_key.filename = "${envoyCertificates}/tls.key";
+                              certificate_chain.filename = "${certificates}/tls.crt";
+                              private_key.filename = "${certificates}/tls.key";
                             }
                           ];
                           alpn_protocols = [
@@ -160,7 +159,7 @@ let
                   typed_config = {
                     "@type" = "${api}.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
                     sni = "metadata-grpc-service.${namespace}.svc";
-                    common_tls_context.validation_context.trusted_ca.filename = "${envoyCertificates}/ca.crt";
+                    common_tls_context.validation_context.trusted_ca.filename = "${certificates}/ca.crt";
                   };
                 };
               }
@@ -210,6 +209,58 @@ let
     periodSeconds = 5;
     timeoutSeconds = 2;
   };
+
+  # Browsers speak gRPC-web to it; without an interface nobody does.
+  proxy = [
+    (k8s.configMap {
+      name = "metadata-envoy-configmap";
+      data."envoy-config.yaml" = yaml.document envoy;
+    })
+    (k8s.service {
+      name = "metadata-envoy-service";
+      role = "ml-pipeline";
+      selector = shape.component "metadata-envoy";
+      ports = [
+        (
+          {
+            name = if plan.tls then "tls" else "md-envoy";
+            port = 9090;
+            protocol = "TCP";
+          }
+          // (if plan.tls then { appProtocol = "https"; } else { })
+        )
+      ];
+    })
+    (shape.deployment {
+      name = "metadata-envoy-deployment";
+      app.component = "metadata-envoy";
+      podLabels."sidecar.istio.io/inject" = "false";
+      containers = [
+        {
+          name = "container";
+          image = images.metadata-envoy;
+          args = [ "/etc/envoy/envoy-config.yaml" ];
+          ports = {
+            md-envoy = 9090;
+            envoy-admin = 9901;
+          };
+          readiness = k8s.tcpProbe { port = "md-envoy"; };
+          liveness = k8s.tcpProbe { port = "md-envoy"; };
+          resources = shape.small;
+          mounts = {
+            envoy-config = "/etc/envoy";
+            tmp = "/tmp";
+          }
+          // shape.tls.mounts;
+        }
+      ];
+      volumes = {
+        tmp = { };
+        envoy-config.configMap.name = "metadata-envoy-configmap";
+      }
+      // shape.tls.volumes;
+    })
+  ];
 
   writerRules = [
     (rule "" [ "pods" ] rights.edit)
@@ -321,64 +372,6 @@ shape.identity {
     // (if plan.tls then { grpc-tls-config.emptyDir.medium = "Memory"; } else { })
     // shape.tls.volumes;
   })
-  (k8s.configMap {
-    name = "metadata-envoy-configmap";
-    data."envoy-config.yaml" = yaml.document envoy;
-  })
-  (k8s.service {
-    name = "metadata-envoy-service";
-    role = "ml-pipeline";
-    selector = shape.component "metadata-envoy";
-    ports = [
-      (
-        {
-          name = if plan.tls then "tls" else "md-envoy";
-          port = 9090;
-          protocol = "TCP";
-        }
-        // (if plan.tls then { appProtocol = "https"; } else { })
-      )
-    ];
-  })
-  (shape.deployment {
-    name = "metadata-envoy-deployment";
-    app.component = "metadata-envoy";
-    podLabels."sidecar.istio.io/inject" = "false";
-    containers = [
-      {
-        name = "container";
-        image = images.metadata-envoy;
-        args = [ "/etc/envoy/envoy-config.yaml" ];
-        ports = {
-          md-envoy = 9090;
-          envoy-admin = 9901;
-        };
-        readiness = k8s.tcpProbe { port = "md-envoy"; };
-        liveness = k8s.tcpProbe { port = "md-envoy"; };
-        resources = shape.small;
-        mounts = {
-          envoy-config = "/etc/envoy";
-          tmp = "/tmp";
-        }
-        // (
-          if plan.tls then
-            {
-              tls-certs = {
-                mountPath = envoyCertificates;
-                readOnly = true;
-              };
-            }
-          else
-            { }
-        );
-      }
-    ];
-    volumes = {
-      tmp = { };
-      envoy-config.configMap.name = "metadata-envoy-configmap";
-    }
-    // shape.tls.volumes;
-  })
   (shape.deployment {
     name = "metadata-writer";
     apiAccess = true;
@@ -415,3 +408,4 @@ shape.identity {
     // shape.tls.volumes;
   })
 ]
+++ (if config.ui.enabled then proxy else [ ])

@@ -369,12 +369,10 @@ let
     (encrypted "ml-pipeline" "ml-pipeline")
     (encrypted "metadata-grpc-service" "metadata-grpc-service")
     (allow "ml-pipeline" { app = "ml-pipeline"; } (fromPrograms [ ] ++ [ { when = [ withoutUser ]; } ]))
-    (
-      allow "metadata-grpc-service" { component = "metadata-grpc-server"; } [ { } ]
-    )
-    (route "metadata-grpc" "/ml_metadata" "metadata-envoy-service" 9090 { })
+    (allow "metadata-grpc-service" { component = "metadata-grpc-server"; } [ { } ])
   ]
   ++ onlyIf config.ui.enabled [
+    (route "metadata-grpc" "/ml_metadata" "metadata-envoy-service" 9090 { })
     (encrypted "ml-pipeline-ui" "ml-pipeline-ui")
     (allow "ml-pipeline-ui" { app = "ml-pipeline-ui"; } [
       {

@@ -87,6 +87,7 @@ let
     (k8s.job {
       name = "ml-pipeline-pipelines";
       role = "ml-pipeline";
+      phase = "finish";
       containers = [
         (shape.unprivileged shape.user {
           name = "upload";

@@ -67,6 +67,6 @@ else
       data."retention.py" = readFile ./programs/retention.py;
     })
     # At once, and every night, because somebody may change the bucket.
-    (k8s.job work)
+    (k8s.job (work // { phase = "finish"; }))
     (k8s.cronJob (work // { schedule = "23 3 * * *"; }))
   ]

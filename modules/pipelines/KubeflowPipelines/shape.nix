@@ -117,7 +117,7 @@ in
 
   /*
     A ServiceAccount and its rights: `rules` in the namespace, `clusterRules` everywhere (with several users, whose
-    runs are in namespaces of their own).
+    runs are in namespaces of their own). `ignore` is an exception from a policy, with its reason.
   */
   identity =
     {
@@ -128,6 +128,7 @@ in
       clusterRules ? null,
       annotations ? { },
       apiAccess ? false,
+      ignore ? null,
     }:
     let
       clusterRole = plan.clusterName role;
@@ -140,6 +141,8 @@ in
       (k8s.role {
         name = role;
         inherit rules;
+        # Where the checks of the command line look for the reason of an exception.
+        annotations = if ignore == null then { } else { "mlops-nix.dev/ignore" = ignore; };
       })
       (k8s.roleBinding {
         name = binding;

@@ -131,6 +131,7 @@ else
             master = 9333;
             grpc-master = 19333;
             filer = 8888;
+            grpc-filer = 18888;
           };
           security.runAsGroup = 1000;
           startup = k8s.execProbe {
