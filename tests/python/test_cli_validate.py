@@ -255,6 +255,42 @@ def test_all_checks_are_listed(cli: Any) -> None:
     assert [row["id"] for row in rows] == list(all_checks())
 
 
+def test_a_platform_in_nix_is_evaluated_and_checked(cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from mlops_nix import target
+    from mlops_nix.setdocument import decode
+
+    entry = {
+        "object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "date": {}},
+        "wave": 20,
+        "component": None,
+        "file": "20-config/configmap-a.yaml",
+        "yaml": "x",
+    }
+    document = {
+        "format": "mlops-nix/set/v1",
+        "name": "acme",
+        "kubernetesVersion": "1.34",
+        "components": [],
+        "waves": [{"name": "config", "number": 20}],
+        "entries": [entry],
+        "crds": [],
+        "external": [],
+        "images": [],
+        "secrets": [],
+        "endpoints": [],
+        "warnings": [],
+        "graph": {"nodes": [], "edges": []},
+    }
+    loaded = target.Target(decode(json.dumps(document).encode(), origin="x"), "x", "nix")
+    monkeypatch.setattr(target, "load", lambda *_, **__: loaded)
+    (tmp_path / "platform.nix").write_text("{ }")
+    for name in (tmp_path / "platform.nix", tmp_path, ".#acme"):
+        outcome = cli("validate", name, *NEVER)
+        assert outcome.exit_code == ExitCode.INVALID
+        assert outcome.stdout.startswith("ConfigMap a  20-config/configmap-a.yaml:1\n  error    date: unknown field")
+        assert "for Kubernetes 1.34" in outcome.stdout
+
+
 def test_two_thousand_objects_take_well_under_a_second(cli: Any, tmp_path: Path) -> None:
     container = {
         "name": "c",

@@ -52,6 +52,22 @@ def test_what_kubeconform_refuses_is_a_finding_of_the_object(fake: Callable[...,
     assert not report.valid()
 
 
+def test_what_both_refuse_is_said_once(fake: Callable[..., None]) -> None:
+    refused = {"kind": "ConfigMap", "name": "a", "version": "v1", "status": "statusInvalid", "msg": "at '/date': bad"}
+    fake({"resources": [refused], "summary": summary(invalid=1)}, code=1)
+    wrong = {**CONFIG, "date": {}}
+    report = validate(Reading(manifests=[Manifest(wrong, Position("a.yaml"))]), with_kubeconform=True)
+    assert [one.check for one in report.findings] == ["schema"]
+
+
+def test_the_words_of_kubeconform_are_freed_of_advice_and_temporary_files(fake: Callable[..., None]) -> None:
+    said = "problem validating schema. Check JSON formatting: jsonschema validation failed with 'file:///tmp/x.json#' - at '/a': bad"
+    fake(
+        {"resources": [{"kind": "ConfigMap", "name": "a", "version": "v1", "msg": said}], "summary": summary(invalid=1)}
+    )
+    assert [one.message for one in kubeconform.run([CONFIG], Schemas())] == ["at '/a': bad"]
+
+
 @pytest.mark.parametrize("counts", [{"skipped": 1}, {"valid": 1, "skipped": 1}, {}])
 def test_an_object_that_kubeconform_did_not_look_at_is_an_error(
     fake: Callable[..., None], counts: dict[str, int]

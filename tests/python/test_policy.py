@@ -1205,6 +1205,24 @@ def test_every_check_has_a_case() -> None:
     assert {case.check for case in (*CASES, *TEXT_CASES)} | {"kubeconform"} == all_checks().keys()
 
 
+@pytest.mark.parametrize(
+    ("key", "severity"),
+    [("serving.kserve.io/inferenceservice", "info"), ("app.kubernetes.io/name", "warning"), ("app", "warning")],
+)
+def test_pods_that_an_operator_makes_are_no_warning(key: str, severity: str) -> None:
+    selector = {"matchLabels": {key: "churn"}}
+    objects = [
+        workload(),
+        policy(selector=selector),
+        obj("policy/v1", "PodDisruptionBudget", "b", spec={"selector": selector}),
+        service(spec={"selector": {"app": None, key: "churn"}}),
+    ]
+    objects.append(monitor("PodMonitor", {key: "churn"}, "http"))
+    checks = ["network-policy-without-pods", "pdb-without-pods", "service-without-pods", "monitor-without-target"]
+    found = {one.check: one.severity.value for one in run_checks(object_set(objects), only=checks)}
+    assert found == dict.fromkeys(checks, severity)
+
+
 def test_a_clean_set_has_no_finding() -> None:
     restricted = namespace(**{"pod-security.kubernetes.io__enforce": "restricted"})
     objects = [restricted, workload(), service(), policy(), job("train-3f9ac1"), pdb(), autoscaler()]

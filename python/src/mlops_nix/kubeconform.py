@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -79,6 +80,11 @@ def run(objects: Sequence[KubernetesObject], schemas: Schemas) -> list[Verdict]:
     if summary.get("skipped", 0) or looked_at != len(objects):
         raise InputError(f"kubeconform looked at {looked_at} of {len(objects)} objects", path=program)
     return [
-        Verdict(one.get("kind", ""), one.get("name", ""), one.get("version", ""), " ".join(str(one.get("msg")).split()))
+        Verdict(one.get("kind", ""), one.get("name", ""), one.get("version", ""), _plain(str(one.get("msg"))))
         for one in report.get("resources") or ()
     ]
+
+
+def _plain(message: str) -> str:
+    """Drop what kubeconform 0.8.0 puts before the validator's words: advice, and the URL of a temporary file."""
+    return re.sub(r"^problem validating schema\..*?failed with '[^']*'\s*-?\s*", "", " ".join(message.split()))

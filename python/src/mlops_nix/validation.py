@@ -116,7 +116,10 @@ def validate(
     found += run_checks(objects, enable=enable, only=chosen)
     if with_kubeconform:
         known = [entry for entry in objects.entries if schemas.kind(entry.ref.api_version, entry.kind)]
-        found += _kubeconform_findings(objects, kubeconform.run([entry.object for entry in known], schemas))
+        verdicts = kubeconform.run([entry.object for entry in known], schemas)
+        # Of interest is only where the second opinion differs.
+        refused = {one.ref for one in found if one.check in {"schema", "list-duplicates"}}
+        found += [one for one in _kubeconform_findings(objects, verdicts) if one.ref not in refused]
         report.kubeconform = len(known)
     report.findings = sorted(silence(found, objects, ignores), key=sort_key)
     return report

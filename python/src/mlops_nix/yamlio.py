@@ -69,14 +69,17 @@ def read_objects(targets: Iterable[str | os.PathLike[str]], *, stdin: BinaryIO |
     return reading.objects
 
 
-def read(targets: Iterable[str | os.PathLike[str]], *, stdin: BinaryIO | None = None) -> Reading:
+def read(
+    targets: Iterable[str | os.PathLike[str]], *, stdin: BinaryIO | None = None, into: Reading | None = None
+) -> Reading:
     """Read every object of the targets and keep every problem, so that one broken file does not hide the next.
 
     Args:
         targets: Files, folders, and ``-`` for stdin.
         stdin: Read for ``-``; the process's own by default.
+        into: A reading that is added to; a new one by default.
     """
-    reading = Reading()
+    reading = Reading() if into is None else into
     for target in targets:
         name = os.fspath(target)
         before = len(reading.manifests), len(reading.problems)

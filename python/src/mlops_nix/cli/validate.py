@@ -7,16 +7,35 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_nix.cli._command import DescribedCommand, load_target
 from mlops_nix.errors import ExitCode
+from mlops_nix.nixeval import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from mlops_nix.console import Console
     from mlops_nix.findings import Check
     from mlops_nix.schema import Schemas
     from mlops_nix.validation import Report
+    from mlops_nix.yamlio import Reading
 
 
-@click.command("validate", short_help="Check manifests against schemas and policies.")
+@click.command(
+    "validate",
+    cls=DescribedCommand,
+    short_help="Check manifests against schemas and policies.",
+    groups={
+        "Schemas": ["kubernetes_version", "schema_targets", "with_kubeconform"],
+        "Checks": ["strict", "ignored", "enable", "only", "list_checks"],
+        "Output": ["everything", "output"],
+        "Evaluation": ["timeout", "show_trace"],
+    },
+    examples=[
+        "mlops-nix validate rendered/",
+        "helm template loki grafana/loki | mlops-nix validate - --kubernetes-version 1.34",
+        "mlops-nix validate app.yaml --schema crds/ --strict --output junit",
+    ],
+    exit_codes={ExitCode.OK: "valid", ExitCode.INVALID: "invalid, or a target cannot be read"},
+)
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @click.option(
     "-k", "--kubernetes-version", metavar="VERSION", help="Kubernetes that the objects shall run on, such as 1.36."
@@ -49,6 +68,15 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "everything", is_flag=True, help="Show infos and silenced findings, too.")
 @click.option("--list-checks", is_flag=True, help="Show all checks and end.")
+@click.option("--show-trace", is_flag=True, help="Show Nix's own trace of an evaluation error.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an evaluation may take.",
+)
 @click.option(
     "-o",
     "--output",
@@ -68,32 +96,24 @@ def command(
     with_kubeconform: str,
     everything: bool,
     list_checks: bool,
+    show_trace: bool,
+    timeout: float,
     output: str,
 ) -> int:
     """Check Kubernetes objects, whoever wrote them.
 
-    TARGET is a file or folder of YAML or JSON, or - for stdin. A folder that mlops-nix rendered is checked with what its
-    mlops-nix.json tells. All objects of one call are one set: references, selectors and ports are followed between them.
+    TARGET is a file or folder of YAML or JSON, - for stdin, or a platform in Nix. A folder that mlops-nix rendered is checked
+    with what its mlops-nix.json tells. All objects of one call are one set: references, selectors and ports are followed
+    between them.
 
-    \b
-    Accept a finding in the object itself, with a reason:
-      metadata:
-        annotations:
-          mlops-nix.dev/ignore: "host-path=reads the node's logs; missing-limits=..."
-
-    \b
-    Examples:
-      mlops-nix validate rendered/
-      helm template loki grafana/loki | mlops-nix validate - --kubernetes-version 1.34
-      mlops-nix validate app.yaml --schema crds/ --strict --output junit
-
-    Exit codes: 0 valid, 3 invalid or unreadable, 64 wrong usage.
-    """  # noqa: D301 (\b keeps click from re-wrapping)
+    A finding is accepted in the object itself, with a reason, by the annotation mlops-nix.dev/ignore:
+    "host-path=reads the node's logs; missing-limits=...", or by --ignore.
+    """
     from mlops_nix import kubeconform
     from mlops_nix.console import Console
     from mlops_nix.findings import all_checks, parse_ignore
     from mlops_nix.validation import validate
-    from mlops_nix.yamlio import read
+    from mlops_nix.yamlio import Reading
 
     console = Console("text" if output == "text" else "json", quiet=output != "text")
     if list_checks:
@@ -109,7 +129,9 @@ def command(
             )
     ignores = [parse_ignore(text) for text in ignored]
     start = time.perf_counter()
-    reading = read(targets)
+    reading = Reading()
+    for target in targets:
+        _read(target, reading, console, timeout=timeout, show_trace=show_trace)
     wanted = kubernetes_version or (reading.set_document or {}).get("kubernetesVersion")
     schemas = _schemas(wanted, schema_targets)
     loaded = time.perf_counter()
@@ -127,6 +149,39 @@ def command(
         end = time.perf_counter()
         console.done(f"read in {loaded - start:.2f} s, checked in {end - loaded:.2f} s")
     return ExitCode.OK if report.valid(strict=strict) else ExitCode.INVALID
+
+
+def _read(target: str, reading: Reading, console: Console, *, timeout: float, show_trace: bool) -> None:
+    """Add the objects of a target: of a platform in Nix as it is evaluated, of everything else as it is read."""
+    from mlops_nix import yamlio
+
+    if not _needs_nix(target):
+        yamlio.read([target], into=reading)
+        return
+    import orjson
+
+    from mlops_nix import setdocument
+    from mlops_nix.documents import Position
+
+    document = load_target(target, console, timeout=timeout, show_trace=show_trace).document
+    reading.set_document = orjson.loads(setdocument.encode(document))
+    reading.manifests += [yamlio.Manifest(entry.object, Position(entry.file)) for entry in document.entries]
+
+
+def _needs_nix(target: str) -> bool:
+    """Tell whether a target has to be evaluated."""
+    import os
+
+    from mlops_nix.target import NIX_FILES
+    from mlops_nix.yamlio import SET_FILE
+
+    if target == "-":
+        return False
+    if os.path.isdir(target):
+        return not os.path.isfile(os.path.join(target, SET_FILE)) and any(
+            os.path.isfile(os.path.join(target, name)) for name in NIX_FILES
+        )
+    return target.endswith(".nix") or ("#" in target and not os.path.lexists(target))
 
 
 def _schemas(version: str | None, targets: tuple[str, ...]) -> Schemas:

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from mlops_nix.findings import ERROR, INFO, WARNING, Family, Problem
+from mlops_nix.findings import ERROR, INFO, WARNING, Family, Problem, Severity
 from mlops_nix.nearest import suggest
 from mlops_nix.objects import as_list, as_map, as_text
 from mlops_nix.objectset import matches
@@ -52,6 +52,23 @@ def selector_mismatch(objects: ObjectSet) -> Iterator[Problem]:
             yield Problem(pod.entry, "spec.selector.matchExpressions", "does not match the labels of the pod template")
 
 
+def _by_operator(objects: ObjectSet, selector: Mapping[str, object]) -> Severity | None:
+    """Give INFO where an operator probably makes the pods: a label of its own domain that no template of the set has."""
+    keys = [
+        *as_map(selector.get("matchLabels")),
+        *(as_text(as_map(e).get("key")) for e in as_list(selector.get("matchExpressions"))),
+    ]
+    for key in keys:
+        domain, slash, _ = key.partition("/")
+        if (
+            slash
+            and not domain.endswith(("kubernetes.io", "k8s.io"))
+            and not any(key in pod.labels for pod in objects.pods)
+        ):
+            return INFO
+    return None
+
+
 def _near_miss(objects: ObjectSet, entry: Entry, labels: Mapping[str, object]) -> str:
     """Name the workload of the namespace that agrees in most labels, and where it differs."""
     best: tuple[int, Pod] | None = None
@@ -82,7 +99,8 @@ def service_without_pods(objects: ObjectSet) -> Iterator[Problem]:
             continue
         if not objects.selected(entry.namespace, {"matchLabels": selector}):
             near = _near_miss(objects, entry, selector)
-            yield Problem(entry, "spec.selector", f"no pod has {_text(selector)}{near}")
+            severity = _by_operator(objects, {"matchLabels": selector})
+            yield Problem(entry, "spec.selector", f"no pod has {_text(selector)}{near}", None, severity)
 
 
 @CHECKS.check(
@@ -99,7 +117,8 @@ def network_policy_without_pods(objects: ObjectSet) -> Iterator[Problem]:
         if selector and not objects.selected(entry.namespace, selector):
             labels = as_map(selector.get("matchLabels"))
             near = _near_miss(objects, entry, labels)
-            yield Problem(entry, "spec.podSelector", f"no pod has {_text(labels) if labels else selector}{near}")
+            message = f"no pod has {_text(labels) if labels else selector}{near}"
+            yield Problem(entry, "spec.podSelector", message, None, _by_operator(objects, selector))
 
 
 @CHECKS.check(
@@ -114,7 +133,8 @@ def pdb_without_pods(objects: ObjectSet) -> Iterator[Problem]:
     for entry in objects.of("policy", "PodDisruptionBudget"):
         selector = as_map(entry.spec.get("selector"))
         if selector and not objects.selected(entry.namespace, selector):
-            yield Problem(entry, "spec.selector", f"no pod has {_text(as_map(selector.get('matchLabels')))}")
+            message = f"no pod has {_text(as_map(selector.get('matchLabels')))}"
+            yield Problem(entry, "spec.selector", message, None, _by_operator(objects, selector))
 
 
 @CHECKS.check(
@@ -222,7 +242,9 @@ def monitor_without_target(objects: ObjectSet) -> Iterator[Problem]:
         ]
         if not pods:
             labels = _text(as_map(selector.get("matchLabels")))
-            yield Problem(entry, "spec.selector", f"no pod has the labels {labels}")
+            yield Problem(
+                entry, "spec.selector", f"no pod has the labels {labels}", None, _by_operator(objects, selector)
+            )
             continue
         ports = {
             as_text(as_map(p).get("name"))
