@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cluster.endstate import cluster_state, comparable, inventory
 from tests.cluster.fakeapi import FakeCluster, Fault, Forward, Server, writes
-from tests.cluster.objects import Object, config_map, crd, deployment, job, namespace, secret, service, widget
-from tests.cluster.user import User
+from tests.cluster.objects import Object, config_map, crd, deployment, job, namespace, placed, secret, service, widget
+from tests.cluster.user import User, ok
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,26 +88,44 @@ class Killer:
 
 @dataclass(frozen=True)
 class Change:
-    """What is killed: the set that is there before (None: nothing), and the one that is applied."""
+    """What is killed: a command with its target, after what was applied before."""
 
-    old: list[Object] | None
-    new: list[Object]
+    earlier: tuple[list[Object], ...]
+    target: list[Object]
+    command: str = "apply"
     options: tuple[str, ...] = ()
+    foreign: bool = False
+    """The objects of the target are there already, made by `kubectl apply`."""
+
+    def start(self, user: User) -> Running:
+        """Start the command."""
+        return user.start(self.command, user.write(self.target), *self.options)
 
 
+REPLACE = ("--recreate", "Job/*")
 CHANGES = {
-    "install": Change(None, before()),
-    "upgrade": Change(before(), after(), ("--recreate", "Job/*")),
+    "install": Change((), before()),
+    "upgrade": Change((before(),), after(), options=REPLACE),
+    "rollback": Change((before(), after()), after(), "rollback", ("--to", "1", *REPLACE)),
+    "delete": Change((before(),), before(), "delete"),
+    "delete all": Change((before(),), before(), "delete", ("--prune-crds", "--prune-namespaces")),
+    "adopt": Change((), [item for item in before() if item["kind"] != "Widget"], "adopt", foreign=True),
 }
 
 
 def prepared(change: Change, launcher: Launcher, folder: Path) -> Snapshot:
     """Return the cluster as it is before the change."""
     with FakeCluster() as fake:
-        if change.old is not None:
-            user = User(launcher, folder, fake.kubeconfig())
-            done = user.apply(change.old)
-            assert done.code == 0, str(done)
+        user = User(launcher, folder, fake.kubeconfig())
+        for items in change.earlier:
+            ok(user.apply(items, *REPLACE))
+        if change.foreign:
+            for item in change.target:
+                fake.state.put(
+                    item["apiVersion"], item["kind"], placed(item, "ml"), manager="kubectl-client-side-apply"
+                )
+            for kind in ("Deployment", "Job"):
+                fake.controllers.settle(kind)
         return fake.state.snapshot()
 
 
@@ -116,8 +134,7 @@ def clean_run(
 ) -> tuple[dict[str, Any], dict[str, Any], int]:
     with FakeCluster() as fake:
         fake.state.restore(start)
-        done = User(launcher, folder, fake.kubeconfig()).apply(change.new, *change.options)
-        assert done.code == 0, str(done)
+        ok(change.start(User(launcher, folder, fake.kubeconfig())).wait())
         return cluster_state(fake), inventory(fake), len(fake.server.log)
 
 
@@ -138,14 +155,14 @@ def test_killed_at_each_request_and_run_again(name: str, moment: Any, launcher: 
             user = User(launcher, tmp_path, fake.kubeconfig())
             killer = Killer()
             fake.faults.add(Fault(moment, at=number, function=killer.kill))
-            killer.run = user.start("apply", user.write(change.new), *change.options)
+            killer.run = change.start(user)
             done = killer.run.wait()
             if done.code != -signal.SIGKILL:
                 assert done.code == 0, str(done)
                 break
             fake.faults.clear()
             killed_at = next(str(entry.request) for entry in fake.server.log if entry.request.number == number)
-            again = user.apply(change.new, *change.options)
+            again = change.start(user).wait()
             problem = compare(again, fake, state, owned)
             if problem:
                 failures.append(f"killed at {number}, {killed_at}:\n  {problem}")

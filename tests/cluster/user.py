@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tests.cluster.command import Done, Launcher, Running
 
 
+WAITING = {"apply", "delete", "rollback", "wait"}
+"""Commands with a time limit."""
+
+
 @dataclass(frozen=True)
 class User:
     """A user with a kubeconfig and a folder for sets.
@@ -40,9 +44,9 @@ class User:
     def start(self, command: str, target: Path | str, *options: str, **how: Any) -> Running:
         """Start a run with JSON output."""
         given = [command, str(target), "--output", "json"]
-        if command in ("apply", "delete", "rollback"):
+        if command in WAITING - {"wait"}:
             given.append("--yes")
-        if not any(option.startswith("--timeout") for option in options) and command != "diff":
+        if not any(option.startswith("--timeout") for option in options) and command in WAITING:
             given += ["--timeout", "60"]
         return self.launcher.start(*given, *options, kubeconfig=self.kubeconfig, **how)
 

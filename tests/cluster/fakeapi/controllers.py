@@ -68,6 +68,16 @@ class Controllers:
         if item is not None:
             self._later(0.0, lambda: self._ready(kind, namespace, name))
 
+    def settle(self, kind: str, *, seconds: float = 10.0) -> None:
+        """Wait until the controllers have answered for every object of a kind."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with self.fake.store.lock:
+                known = next(one for one in self.fake.kinds() if one.kind == kind)
+                if all(item.get("status") for item in self.fake.store.items(known.key)):
+                    return
+            time.sleep(0.01)
+
     def answer(self, kind: str, status: Item) -> None:
         """Give every object of a custom kind this status."""
         self._statuses[kind] = status
