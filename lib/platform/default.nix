@@ -535,7 +535,11 @@ let
         };
 
         # What passes to the command line, as one value.
-        set = {
+        set =
+          let
+            byComponent = groupBy (found: if found.component == null then "" else found.component) final;
+          in
+          {
           format = "mlops-nix/set/v1";
           inherit (config) name kubernetesVersion;
           components = map (
@@ -554,7 +558,7 @@ let
                 requires
                 kind
                 ;
-              objects = length (filter (found: found.component == id) final);
+              objects = length (byComponent.${id} or [ ]);
             }
           ) ids;
           waves = waveList;

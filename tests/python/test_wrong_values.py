@@ -18,7 +18,7 @@ import pytest
 HERE = Path(__file__).parent / "wrong_values"
 ROOT = Path(__file__).resolve().parents[2]
 BASE: dict[str, object] = json.loads((HERE / "base.json").read_text())
-GOOD = {"rendered", "refused", "refused-in-combination", "thrown-by-value"}
+GOOD = {"rendered", "refused", "refused-in-combination", "refused-by-schema", "thrown-by-value"}
 SEED = int(os.environ.get("MLOPS_NIX_SEED", "20"))
 COUNT = int(os.environ.get("MLOPS_NIX_WRONG_VALUES", "14"))
 
@@ -93,7 +93,14 @@ def evaluate(values: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def builders() -> list[str]:
     """Every builder of the library, so that a new one cannot be forgotten."""
     done = subprocess.run(
-        ["nix-instantiate", "--eval", "--strict", "--json", "-E", f"builtins.attrNames (import {ROOT}/lib {{ }}).reference"],
+        [
+            "nix-instantiate",
+            "--eval",
+            "--strict",
+            "--json",
+            "-E",
+            f"builtins.attrNames (import {ROOT}/lib {{ }}).reference",
+        ],
         capture_output=True,
         text=True,
         check=True,

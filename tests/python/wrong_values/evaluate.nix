@@ -95,9 +95,23 @@ let
     else if rendered.success then
       "rendered"
     else if judged.success && judged.value then
-      "accepted-but-invalid"
+      # Open doors are judged by the schema of what they go into, with a message of ours.
+      if match ".*(settings|plain data)" typeOf.${name}.${path} != null then
+        "refused-by-schema"
+      else
+        "accepted-but-invalid"
     else
       "refused-in-combination";
+
+  typeOf = builtins.mapAttrs (
+    _: reference:
+    listToAttrs (
+      map (entry: {
+        name = entry.path;
+        value = entry.type;
+      }) reference.options
+    )
+  ) mlops.reference;
 
   optionsOf = name: map (entry: entry.path) mlops.${name}.reference.options;
   builders = filter (name: name != "mkPlatform" && (builder == null || name == builder)) (
