@@ -115,7 +115,8 @@
               pkgs.nixfmt
               pkgs.ruff
               (pkgs.python3.withPackages (
-                python: builtins.attrValues {
+                python:
+                builtins.attrValues {
                   inherit (python)
                     click
                     hypothesis

@@ -57,50 +57,48 @@ let
       ;
   };
 
-  self =
-    builders
-    // {
-      inherit mkPlatform mkModule kubernetes;
-      inherit (options)
-        types
-        option
-        section
-        common
-        wiring
-        ;
+  self = builders // {
+    inherit mkPlatform mkModule kubernetes;
+    inherit (options)
+      types
+      option
+      section
+      common
+      wiring
+      ;
 
-      adapters = import ./adapters { inherit self; };
+    adapters = import ./adapters { inherit self; };
 
-      /**
-        Objects of a JSON file, to go into `extraObjects`.
+    /**
+      Objects of a JSON file, to go into `extraObjects`.
 
-        # Type
+      # Type
 
-        ```
-        fromJSONFile :: Path -> [Object]
-        ```
-      */
-      fromJSONFile = import ./render/read.nix;
-      fromYAMLFile = import ./render/read.nix;
+      ```
+      fromJSONFile :: Path -> [Object]
+      ```
+    */
+    fromJSONFile = import ./render/read.nix;
+    fromYAMLFile = import ./render/read.nix;
 
-      yaml = import ./render/yaml.nix;
+    yaml = import ./render/yaml.nix;
 
-      # For the command line: documentation and JSON Schemas of every builder.
-      reference = mapAttrs (_: builder: builder.reference) (builders // { inherit mkPlatform; });
-      schemas = mapAttrs (_: builder: builder.schema) (builders // { inherit mkPlatform; });
-      inherit requirements;
+    # For the command line: documentation and JSON Schemas of every builder.
+    reference = mapAttrs (_: builder: builder.reference) (builders // { inherit mkPlatform; });
+    schemas = mapAttrs (_: builder: builder.schema) (builders // { inherit mkPlatform; });
+    inherit requirements;
 
-      /**
-        The set document of whatever a user's file gives: a platform, a component (as a platform of one), a
-        function of the library, or an attribute set with `platform`.
+    /**
+      The set document of whatever a user's file gives: a platform, a component (as a platform of one), a
+      function of the library, or an attribute set with `platform`.
 
-        # Type
+      # Type
 
-        ```
-        setOf :: Any -> AttrSet
-        ```
-      */
-      setOf = import ./render/target.nix { inherit self; };
-    };
+      ```
+      setOf :: Any -> AttrSet
+      ```
+    */
+    setOf = import ./render/target.nix { inherit self; };
+  };
 in
 self

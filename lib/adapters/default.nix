@@ -15,7 +15,9 @@ let
 
   objectsOf =
     subject: value:
-    if builtins.isAttrs value && (value._type or null == "platform" || value._type or null == "component") then
+    if
+      builtins.isAttrs value && (value._type or null == "platform" || value._type or null == "component")
+    then
       value.objects
     else
       throw "adapters.${subject}: expected a platform or a component, found ${

@@ -16,7 +16,12 @@ let
     toFile
     unsafeDiscardStringContext
     ;
-  inherit (options) compile describe option types;
+  inherit (options)
+    compile
+    describe
+    option
+    types
+    ;
   files = import ../platform/files.nix;
   inherit (import ../platform/references.nix) referencesOf;
 
@@ -39,13 +44,16 @@ let
         "GitRepository"
         "Bucket"
       ];
-      derive = { config, ... }: if match "oci://.*" config.url != null then "OCIRepository" else "GitRepository";
+      derive =
+        { config, ... }: if match "oci://.*" config.url != null then "OCIRepository" else "GitRepository";
       defaultText = "OCIRepository for oci://, else GitRepository";
       description = "Kind of the source.";
     };
     ref = option {
       type = types.attrsOf types.string;
-      derive = { config, ... }: if config.kind == "OCIRepository" then { tag = "latest"; } else { branch = "main"; };
+      derive =
+        { config, ... }:
+        if config.kind == "OCIRepository" then { tag = "latest"; } else { branch = "main"; };
       defaultText = "tag latest, or branch main";
       description = "Tag, digest, semver, branch or commit of the source.";
     };
@@ -178,8 +186,7 @@ let
       };
     };
 
-  builtinKind =
-    apiVersion: match "[^./]*|[^./]*/.*|[^/]*[.]k8s[.]io/.*" apiVersion != null;
+  builtinKind = apiVersion: match "[^./]*|[^./]*/.*|[^/]*[.]k8s[.]io/.*" apiVersion != null;
 
   # `set` is what `mlops-nix render` writes: the folder that the tool reads, with what its objects must carry.
   bundle = platform: name: change: objects: {
@@ -225,7 +232,10 @@ let
     let
       kept = if keep ? ${object.kind} then { "kustomize.toolkit.fluxcd.io/prune" = "Disabled"; } else { };
       literal =
-        if object.kind == "ConfigMap" then { "kustomize.toolkit.fluxcd.io/substitute" = "Disabled"; } else { };
+        if object.kind == "ConfigMap" then
+          { "kustomize.toolkit.fluxcd.io/substitute" = "Disabled"; }
+        else
+          { };
       all = kept // literal;
     in
     if all == { } then object else annotate all object;

@@ -34,7 +34,10 @@ let
       check = value: value == unset || value == null || type.accepts value;
       merge =
         location: definitions:
-        if length definitions == 1 then (head definitions).value else lib.mergeEqualOption location definitions;
+        if length definitions == 1 then
+          (head definitions).value
+        else
+          lib.mergeEqualOption location definitions;
     };
 
   optionOf =
@@ -69,7 +72,10 @@ let
         check = value: value == unset || field.accepts value;
         merge =
           location: definitions:
-          if length definitions == 1 then (head definitions).value else lib.mergeEqualOption location definitions;
+          if length definitions == 1 then
+            (head definitions).value
+          else
+            lib.mergeEqualOption location definitions;
       };
       default = unset;
       defaultText = literal "derived";

@@ -1,7 +1,9 @@
 # Configuration, storage and identity of a component.
 let
   inherit (builtins) map;
-  optional = name: value: empty: if value == empty then { } else { ${name} = value; };
+  optional =
+    name: value: empty:
+    if value == empty then { } else { ${name} = value; };
 
   named =
     context:
@@ -84,15 +86,12 @@ let
     claim :: Context -> { name, size, storageClass ? null, accessMode ? "ReadWriteOnce" } -> PersistentVolumeClaim
     ```
   */
-  claim =
-    context:
-    args:
-    {
-      apiVersion = "v1";
-      kind = "PersistentVolumeClaim";
-      metadata = named context args;
-      spec = claimSpec context args;
-    };
+  claim = context: args: {
+    apiVersion = "v1";
+    kind = "PersistentVolumeClaim";
+    metadata = named context args;
+    spec = claimSpec context args;
+  };
 
   # The specification alone, for claim templates of a StatefulSet.
   claimSpec =
@@ -141,8 +140,7 @@ let
     {
       apiVersion = "rbac.authorization.k8s.io/v1";
       inherit kind;
-      metadata =
-        if kind == "ClusterRoleBinding" then clusterNamed context args else named context args;
+      metadata = if kind == "ClusterRoleBinding" then clusterNamed context args else named context args;
       roleRef = {
         apiGroup = "rbac.authorization.k8s.io";
         kind = roleKind;

@@ -54,8 +54,7 @@ let
     else
       concatLists (map (set: if set ? name then [ set ] else entries (withoutNulls set)) variables);
 
-  withoutNulls =
-    set: removeAttrs set (builtins.filter (name: set.${name} == null) (attrNames set));
+  withoutNulls = set: removeAttrs set (builtins.filter (name: set.${name} == null) (attrNames set));
 
   /**
     A variable's value from a key of a Secret. Takes a secret reference as it is in a configuration.
@@ -135,11 +134,9 @@ let
       "scheme"
     ];
 
-  tcpProbe =
-    { port, ... }@args: { tcpSocket.port = port; } // removeAttrs args [ "port" ];
+  tcpProbe = { port, ... }@args: { tcpSocket.port = port; } // removeAttrs args [ "port" ];
 
-  execProbe =
-    { command, ... }@args: { exec.command = command; } // removeAttrs args [ "command" ];
+  execProbe = { command, ... }@args: { exec.command = command; } // removeAttrs args [ "command" ];
 
   # Volume mounts: path by volume name, or entries as the API has them.
   mount =
@@ -167,7 +164,9 @@ let
         if isList mounted then mounted else [ mounted ]
       ) (attrNames value);
 
-  optional = name: value: empty: if value == empty then { } else { ${name} = value; };
+  optional =
+    name: value: empty:
+    if value == empty then { } else { ${name} = value; };
 
   securityContext = {
     allowPrivilegeEscalation = false;

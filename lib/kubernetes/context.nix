@@ -34,12 +34,19 @@ let
       else
         { "app.kubernetes.io/part-of" = allSettings.platform; }
     );
-  withRole = set: role: if role == null then set else set // { "app.kubernetes.io/component" = role; };
+  withRole =
+    set: role: if role == null then set else set // { "app.kubernetes.io/component" = role; };
   ownNamespace = namespace;
   commonAnnotations = config.annotations or { };
 in
 {
-  inherit name namespace module version config;
+  inherit
+    name
+    namespace
+    module
+    version
+    config
+    ;
   settings = allSettings;
 
   # Labels of an object that plays a role in the component.

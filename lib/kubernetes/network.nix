@@ -6,7 +6,9 @@ let
     isList
     map
     ;
-  optional = name: value: empty: if value == empty then { } else { ${name} = value; };
+  optional =
+    name: value: empty:
+    if value == empty then { } else { ${name} = value; };
 
   portEntry =
     name: value:
@@ -113,7 +115,9 @@ let
           spec = {
             parentRefs = [
               (
-                { inherit (ingress.gateway) name; }
+                {
+                  inherit (ingress.gateway) name;
+                }
                 // optional "namespace" ingress.gateway.namespace null
                 // optional "sectionName" ingress.gateway.sectionName null
               )

@@ -61,4 +61,7 @@ in
 if phase == null && !unchecked then
   object
 else
-  mark ((if phase == null then { } else { inherit phase; }) // (if unchecked then { inherit unchecked; } else { })) object
+  mark (
+    (if phase == null then { } else { inherit phase; })
+    // (if unchecked then { inherit unchecked; } else { })
+  ) object

@@ -1,7 +1,9 @@
 # What keeps a component running and seen: disruption budgets, autoscalers, monitors and alert rules.
 let
   inherit (builtins) attrNames map;
-  optional = name: value: empty: if value == empty then { } else { ${name} = value; };
+  optional =
+    name: value: empty:
+    if value == empty then { } else { ${name} = value; };
 in
 {
   /**

@@ -27,7 +27,9 @@ let
         attrNames value
       );
 
-  optional = name: value: empty: if value == empty then { } else { ${name} = value; };
+  optional =
+    name: value: empty:
+    if value == empty then { } else { ${name} = value; };
 
   # What the user adds to the main container of a workload.
   extend =
@@ -36,9 +38,7 @@ let
       extraVolumes = config.extraVolumes or [ ];
     in
     main
-    // optional "env" (
-      containers.env (main.env or { }) ++ containers.env (config.extraEnv or { })
-    ) [ ]
+    // optional "env" (containers.env (main.env or { }) ++ containers.env (config.extraEnv or { })) [ ]
     // optional "args" ((main.args or [ ]) ++ (config.extraArgs or [ ])) [ ]
     // optional "mounts" (
       containers.mounts (main.mounts or { })
@@ -334,7 +334,9 @@ let
       spec = {
         inherit backoffLimit;
         template = template context (
-          { inherit role; }
+          {
+            inherit role;
+          }
           // removeAttrs args [
             "backoffLimit"
             "deadlineSeconds"

@@ -176,13 +176,18 @@ let
             )
             ++ (
               if !isFunction declaration.render then
-                [ "${subject}: render: expected a function of the scope, found ${describe.found declaration.render}" ]
+                [
+                  "${subject}: render: expected a function of the scope, found ${describe.found declaration.render}"
+                ]
               else
                 [ ]
             )
         );
     in
-    if problems != [ ] then throw (concatStringsSep "\n" problems) else buildModule (moduleFields // declaration);
+    if problems != [ ] then
+      throw (concatStringsSep "\n" problems)
+    else
+      buildModule (moduleFields // declaration);
 
   buildModule =
     module:
@@ -214,12 +219,15 @@ let
         let
           found = compiled.explain "" given;
         in
-        if isAttrs given then found else [
-          {
-            path = "";
-            message = "expected an attribute set of options, found ${describe.found given}";
-          }
-        ];
+        if isAttrs given then
+          found
+        else
+          [
+            {
+              path = "";
+              message = "expected an attribute set of options, found ${describe.found given}";
+            }
+          ];
 
       build =
         settings: given:
@@ -320,7 +328,9 @@ let
                   result
                 else
                   throw "${builder} ${name}: render: expected a list of objects, found ${describe.found result}";
-              patched = applyPatches "${builder} ${name}" config.patches (map (object: { inherit object; }) listed);
+              patched = applyPatches "${builder} ${name}" config.patches (
+                map (object: { inherit object; }) listed
+              );
             in
             {
               objects = map (entry: pull entry.object) patched.entries;
@@ -440,13 +450,11 @@ let
           provides
           kind
           ;
-        schema =
-          compiled.schema
-          // {
-            "$schema" = "https://json-schema.org/draft/2020-12/schema";
-            title = builder;
-            description = module.summary;
-          };
+        schema = compiled.schema // {
+          "$schema" = "https://json-schema.org/draft/2020-12/schema";
+          title = builder;
+          description = module.summary;
+        };
         reference = {
           inherit builder;
           module = module.name;
@@ -530,9 +538,12 @@ let
         }${object.metadata.name or "(without name)"}";
       problems = concatMap (
         object:
-        map (problem: "${subject}: ${title object}: ${if problem.path == "" then "" else "${problem.path}: "}${problem.message}") (
-          api.explain object
-        )
+        map (
+          problem:
+          "${subject}: ${title object}: ${
+            if problem.path == "" then "" else "${problem.path}: "
+          }${problem.message}"
+        ) (api.explain object)
       ) bad;
     in
     if all api.accepts objects then

@@ -1,12 +1,18 @@
 # Options that many modules share, declared once. A module takes what has an effect in it:
 # `options = common.workload // { … }`.
-{ types, declare, quantity }:
+{
+  types,
+  declare,
+  quantity,
+}:
 let
   inherit (builtins) attrNames concatMap;
   inherit (declare) option section submodule;
   inherit (import ./describe.nix) join;
 
-  optional = name: value: empty: if value == empty then { } else { ${name} = value; };
+  optional =
+    name: value: empty:
+    if value == empty then { } else { ${name} = value; };
 
   compareLimits =
     path: args:
@@ -81,11 +87,7 @@ let
         limits = option {
           type = types.attrsOf types.quantity;
           default = { };
-          defaultText =
-            if defaults ? limits then
-              builtins.toJSON defaults.limits
-            else
-              "none";
+          defaultText = if defaults ? limits then builtins.toJSON defaults.limits else "none";
           description = "Limits by resource name (`cpu`, `memory`, `\"nvidia.com/gpu\"`). A default limit gives way to a larger request.";
         };
       };
@@ -180,7 +182,13 @@ let
     };
     extraEnv = option {
       type = types.oneOf [
-        (types.attrsOf (types.oneOf [ types.string types.int (types.kubernetes "EnvVarSource") ]))
+        (types.attrsOf (
+          types.oneOf [
+            types.string
+            types.int
+            (types.kubernetes "EnvVarSource")
+          ]
+        ))
         (types.listOf (types.kubernetes "EnvVar"))
       ];
       default = { };
@@ -219,7 +227,9 @@ let
           };
           volume = option {
             type = types.settings;
-            example = { configMap.name = "ca-bundle"; };
+            example = {
+              configMap.name = "ca-bundle";
+            };
             description = "Source of the volume as in the API, without its name.";
           };
         };
@@ -244,7 +254,9 @@ let
     annotations = option {
       type = types.attrsOf types.string;
       default = { };
-      example = { "eks.amazonaws.com/role-arn" = "arn:aws:iam::123456789012:role/mlflow"; };
+      example = {
+        "eks.amazonaws.com/role-arn" = "arn:aws:iam::123456789012:role/mlflow";
+      };
       description = "Annotations of the ServiceAccount, such as a cloud identity.";
     };
   };
@@ -257,12 +269,18 @@ let
       description = "Whether a PodDisruptionBudget is rendered.";
     };
     minAvailable = option {
-      type = types.oneOf [ types.unsignedInt types.string ];
+      type = types.oneOf [
+        types.unsignedInt
+        types.string
+      ];
       default = null;
       description = "Pods that must stay, a number or a percentage.";
     };
     maxUnavailable = option {
-      type = types.oneOf [ types.unsignedInt types.string ];
+      type = types.oneOf [
+        types.unsignedInt
+        types.string
+      ];
       default = null;
       defaultText = "1";
       description = "Pods that may be away, a number or a percentage.";
@@ -291,7 +309,9 @@ let
       };
       host = option {
         type = types.dnsSubdomain;
-        derive = { config, settings, ... }: if settings.domain == null then null else "${config.name}.${settings.domain}";
+        derive =
+          { config, settings, ... }:
+          if settings.domain == null then null else "${config.name}.${settings.domain}";
         defaultText = "the component's name under the platform's domain";
         description = "Host name.";
       };
@@ -340,13 +360,16 @@ let
       gateway = {
         name = option {
           type = types.dnsSubdomain;
-          derive = { settings, ... }: if settings.ingress.gateway == null then null else settings.ingress.gateway.name;
+          derive =
+            { settings, ... }: if settings.ingress.gateway == null then null else settings.ingress.gateway.name;
           defaultText = "the platform's";
           description = "Gateway (Gateway API) to attach to, in place of an Ingress.";
         };
         namespace = option {
           type = types.dnsLabel;
-          derive = { settings, ... }: if settings.ingress.gateway == null then null else settings.ingress.gateway.namespace or null;
+          derive =
+            { settings, ... }:
+            if settings.ingress.gateway == null then null else settings.ingress.gateway.namespace or null;
           defaultText = "the platform's";
           description = "Namespace of the Gateway.";
         };
@@ -375,7 +398,9 @@ let
       type = types.attrsOf types.labelValue;
       derive = { settings, ... }: settings.monitoring.labels;
       defaultText = "the platform's `monitoring.labels`";
-      example = { release = "kube-prometheus-stack"; };
+      example = {
+        release = "kube-prometheus-stack";
+      };
       description = "Labels by which Prometheus selects monitors and rules.";
     };
   };
@@ -480,13 +505,15 @@ let
   image = option {
     type = types.oneOf [
       types.imageReference
-      (types.attrsOf (types.oneOf [
-        types.imageReference
-        (submodule {
-          name = "image override";
-          options = imageFields;
-        })
-      ]))
+      (types.attrsOf (
+        types.oneOf [
+          types.imageReference
+          (submodule {
+            name = "image override";
+            options = imageFields;
+          })
+        ]
+      ))
     ];
     default = null;
     description = "Image in place of upstream's: a reference for the main container, or by image name a reference or { repository; tag; digest; pullPolicy; }.";

@@ -163,7 +163,14 @@ let
       fields = mapAttrs (_: compile) options;
       names = attrNames options;
       ofKind = kind: filter (name: fields.${name}.kind == kind) names;
-      pick = chosen: intersectAttrs (listToAttrs (map (name: { inherit name; value = null; }) chosen)) fields;
+      pick =
+        chosen:
+        intersectAttrs (listToAttrs (
+          map (name: {
+            inherit name;
+            value = null;
+          }) chosen
+        )) fields;
       leaves = pick (ofKind "option");
       sections = pick (ofKind "section");
 
@@ -260,28 +267,30 @@ let
 
       explainFields =
         path: args:
-          concatMap (
-            name:
-            if !(fields ? ${name}) then
-              if freeform == null then
-                explainUnknown path args name
-              else if freeform.accepts args.${name} then
-                [ ]
-              else
-                map (problem: { position = position name args; } // problem) (
-                  freeform.explain (join path name) args.${name}
-                )
-            else if fields.${name}.accepts args.${name} then
+        concatMap (
+          name:
+          if !(fields ? ${name}) then
+            if freeform == null then
+              explainUnknown path args name
+            else if freeform.accepts args.${name} then
               [ ]
             else
-              let
-                where = position name args;
-              in
-              map (problem: { position = where; } // problem) (fields.${name}.explain (join path name) args.${name})
-          ) (attrNames args)
-          ++ concatMap (name: missing (join path name) fields.${name}) (
-            filter (name: !(args ? ${name})) requiredNames
-          );
+              map (problem: { position = position name args; } // problem) (
+                freeform.explain (join path name) args.${name}
+              )
+          else if fields.${name}.accepts args.${name} then
+            [ ]
+          else
+            let
+              where = position name args;
+            in
+            map (problem: { position = where; } // problem) (
+              fields.${name}.explain (join path name) args.${name}
+            )
+        ) (attrNames args)
+        ++ concatMap (name: missing (join path name) fields.${name}) (
+          filter (name: !(args ? ${name})) requiredNames
+        );
 
       # A required section that was left out: name the options in it.
       missing =
@@ -348,7 +357,12 @@ let
       // {
         inherit (declaration) description;
       }
-      // (if declaration ? default && declaration.default != null then { inherit (declaration) default; } else { });
+      // (
+        if declaration ? default && declaration.default != null then
+          { inherit (declaration) default; }
+        else
+          { }
+      );
 
   /**
     Every option of a compiled declaration with its full path, in the order of the paths.

@@ -14,8 +14,7 @@ let
     unsafeGetAttrPos
     ;
 
-  shorten =
-    text: if stringLength text > 60 then "${substring 0 57 text}…" else text;
+  shorten = text: if stringLength text > 60 then "${substring 0 57 text}…" else text;
 
   /**
     Say what a value is, as a message names it.
@@ -76,7 +75,8 @@ let
         i = true;
         o = true;
         u = true;
-      } ? ${substring 0 1 (toString word)}
+      }
+        ? ${substring 0 1 (toString word)}
     then
       "an"
     else

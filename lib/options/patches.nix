@@ -3,11 +3,13 @@
 let
   inherit (builtins) isAttrs isFunction;
   inherit (declare) option submodule;
-  name = description: option {
-    type = types.string;
-    default = null;
-    inherit description;
-  };
+  name =
+    description:
+    option {
+      type = types.string;
+      default = null;
+      inherit description;
+    };
   change = types.mkType {
     name = "attribute set or function of the object";
     expected = "an attribute set to merge, or a function of the object";

@@ -245,8 +245,16 @@ let
   quantity = mkType {
     name = "quantity";
     expected = "a quantity as Kubernetes writes it (500m, 2, 10Gi)";
-    accepts = v: isInt v || isFloat v || isString v && stringLength v < 64 && match quantityRegex v != null;
-    convert = v: if isString v then v else if isInt v then toString v else builtins.toJSON v;
+    accepts =
+      v: isInt v || isFloat v || isString v && stringLength v < 64 && match quantityRegex v != null;
+    convert =
+      v:
+      if isString v then
+        v
+      else if isInt v then
+        toString v
+      else
+        builtins.toJSON v;
     schema.anyOf = [
       {
         type = "string";
@@ -257,7 +265,11 @@ let
     wrong =
       value:
       let
-        bytes = if isString value && stringLength value < 64 then match "([0-9.]+) ?([kKmMgGtTpPeE])i?[bB]?" value else null;
+        bytes =
+          if isString value && stringLength value < 64 then
+            match "([0-9.]+) ?([kKmMgGtTpPeE])i?[bB]?" value
+          else
+            null;
         letter = elemAt bytes 1;
         unit =
           {
@@ -302,7 +314,12 @@ let
       value:
       if isString value then
         "${found value} is not a URL; expected http(s)://host[:port][/path]"
-        + (if match "[A-Za-z0-9.-]+(:[0-9]+)?(/.*)?" value != null then "; did you mean http://${value}?" else "")
+        + (
+          if match "[A-Za-z0-9.-]+(:[0-9]+)?(/.*)?" value != null then
+            "; did you mean http://${value}?"
+          else
+            ""
+        )
       else
         null;
   };
@@ -574,10 +591,9 @@ let
               if accepts value.${name} then
                 [ ]
               else
-                map (
-                  found:
-                  { position = describe.position name value; } // found
-                ) (type.explain (join path name) value.${name})
+                map (found: { position = describe.position name value; } // found) (
+                  type.explain (join path name) value.${name}
+                )
             ) (attrNames value)
           )
         else
@@ -598,7 +614,11 @@ let
         || v == null
         || isFloat v
         || isList v && all plain v
-        || isAttrs v && !(v ? _type) && v.type or null != "derivation" && all (name: plain v.${name}) (attrNames v);
+        ||
+          isAttrs v
+          && !(v ? _type)
+          && v.type or null != "derivation"
+          && all (name: plain v.${name}) (attrNames v);
       offending =
         path: v:
         if plain v then
@@ -703,9 +723,7 @@ let
         if isAttrs value && value._type or null == "endpoint" then
           "expected an endpoint that speaks ${wanted}, found ${value.component}.endpoints.${value.name}, which speaks ${value.protocol}"
         else if isAttrs value && value._type or null == "component" then
-          "expected an endpoint, found the component ${value.name}; did you mean one of its endpoints (${
-            concatStringsSep ", " (attrNames value.endpoints)
-          })?"
+          "expected an endpoint, found the component ${value.name}; did you mean one of its endpoints (${concatStringsSep ", " (attrNames value.endpoints)})?"
         else
           null;
     };
@@ -757,7 +775,11 @@ let
     ])
     // {
       explain =
-        path: value: if isString value then name.explain path value else problem path "expected a host name or an endpoint, found ${found value}";
+        path: value:
+        if isString value then
+          name.explain path value
+        else
+          problem path "expected a host name or an endpoint, found ${found value}";
     };
 
   # A URL as text, or the URL of an endpoint.
@@ -778,7 +800,10 @@ let
     // {
       explain =
         path: value:
-        if isString value then url.explain path value else problem path "expected a URL or an endpoint, found ${found value}";
+        if isString value then
+          url.explain path value
+        else
+          problem path "expected a URL or an endpoint, found ${found value}";
     };
 in
 {

@@ -27,7 +27,9 @@ let
   namespaceOf = object: object.metadata.namespace or "";
   qualifiedName =
     object:
-    "${if object.metadata ? namespace then "${object.metadata.namespace}/" else ""}${object.metadata.name}";
+    "${
+      if object.metadata ? namespace then "${object.metadata.namespace}/" else ""
+    }${object.metadata.name}";
   title = object: "${object.kind} ${qualifiedName object}";
   group =
     object:
@@ -49,7 +51,14 @@ let
       key:
       let
         makers = map maker same.${key};
-        named = attrNames (listToAttrs (map (name: { inherit name; value = null; }) makers));
+        named = attrNames (
+          listToAttrs (
+            map (name: {
+              inherit name;
+              value = null;
+            }) makers
+          )
+        );
       in
       "${title (head same.${key}).object} is made by ${
         if length named == 1 then "${head named} twice" else "components ${concatStringsSep " and " named}"
@@ -206,7 +215,9 @@ let
     in
     map (
       key:
-      "nodePort ${toString (head same.${key}).nodePort} is used by ${concatStringsSep " and " (map (use: use.by) same.${key})}; give one of them another"
+      "nodePort ${toString (head same.${key}).nodePort} is used by ${
+        concatStringsSep " and " (map (use: use.by) same.${key})
+      }; give one of them another"
     ) (filter (key: length same.${key} > 1) (attrNames same));
 
   nameRegex = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?";
@@ -234,9 +245,13 @@ let
             253;
       in
       if stringLength name > limit then
-        [ "${who entry}${title entry.object}: metadata.name: ${toString (stringLength name)} characters; at most ${toString limit} for a ${kind}" ]
+        [
+          "${who entry}${title entry.object}: metadata.name: ${toString (stringLength name)} characters; at most ${toString limit} for a ${kind}"
+        ]
       else if match nameRegex name == null && !(rbac ? ${kind}) then
-        [ "${who entry}${title entry.object}: metadata.name: not a valid name; expected lower-case letters, digits, '-' and '.'" ]
+        [
+          "${who entry}${title entry.object}: metadata.name: not a valid name; expected lower-case letters, digits, '-' and '.'"
+        ]
       else
         [ ]
     ) entries;
@@ -253,9 +268,13 @@ let
       if found == null then
         [ ]
       else if found.scope == "Namespaced" && !has then
-        [ "${who entry}${title entry.object}: metadata.namespace: required, because ${entry.object.kind} is a namespaced kind" ]
+        [
+          "${who entry}${title entry.object}: metadata.namespace: required, because ${entry.object.kind} is a namespaced kind"
+        ]
       else if found.scope == "Cluster" && has then
-        [ "${who entry}${title entry.object}: metadata.namespace: ${entry.object.kind} is a cluster-wide kind; leave the namespace out" ]
+        [
+          "${who entry}${title entry.object}: metadata.namespace: ${entry.object.kind} is a cluster-wide kind; leave the namespace out"
+        ]
       else
         [ ]
     ) entries;
@@ -267,9 +286,13 @@ let
       pools = filter (name: nodePools.${name}.allocatable != { }) (attrNames nodePools);
       sum =
         spec: resource:
-        foldl' (total: container: total + quantity.toNumber (container.resources.requests.${resource} or container.resources.limits.${resource} or 0)) 0.0 (
-          spec.containers or [ ]
-        );
+        foldl' (
+          total: container:
+          total
+          + quantity.toNumber (
+            container.resources.requests.${resource} or container.resources.limits.${resource} or 0
+          )
+        ) 0.0 (spec.containers or [ ]);
       mayRunOn =
         spec: pool:
         let
@@ -285,9 +308,9 @@ let
           candidates = filter (mayRunOn spec) pools;
           tooMuch =
             pool:
-            filter (
-              resource: sum spec resource > quantity.toNumber nodePools.${pool}.allocatable.${resource}
-            ) (attrNames nodePools.${pool}.allocatable);
+            filter (resource: sum spec resource > quantity.toNumber nodePools.${pool}.allocatable.${resource}) (
+              attrNames nodePools.${pool}.allocatable
+            );
         in
         if template == null || candidates == [ ] || any (pool: tooMuch pool == [ ]) candidates then
           [ ]
@@ -297,7 +320,9 @@ let
             resource = head (tooMuch pool);
           in
           [
-            "${who entry}${title entry.object}: asks for ${builtins.toJSON (sum spec resource)} of ${resource} in one pod, but a node of pool ${pool} has ${toString nodePools.${pool}.allocatable.${resource}}; ask for less, or name another nodePool"
+            "${who entry}${title entry.object}: asks for ${builtins.toJSON (sum spec resource)} of ${resource} in one pod, but a node of pool ${pool} has ${
+              toString nodePools.${pool}.allocatable.${resource}
+            }; ask for less, or name another nodePool"
           ];
     in
     if pools == [ ] then [ ] else concatMap check entries;
@@ -311,10 +336,7 @@ let
         let
           verdict = check.check entry.object;
         in
-        if verdict == null then
-          [ ]
-        else
-          [ "${who entry}${title entry.object}: ${check.name}: ${verdict}" ]
+        if verdict == null then [ ] else [ "${who entry}${title entry.object}: ${check.name}: ${verdict}" ]
       ) entries
     ) checks;
 in

@@ -76,15 +76,18 @@ let
           value = true;
         }) external
       );
-      patterns = map (
-        text: builtins.replaceStrings [ "." "*" ] [ "[.]" ".*" ] text
-      ) (filter (text: match ".*[*].*" text != null) external);
+      patterns = map (text: builtins.replaceStrings [ "." "*" ] [ "[.]" ".*" ] text) (
+        filter (text: match ".*[*].*" text != null) external
+      );
     in
     name: exact ? ${name} || any (pattern: match pattern name != null) patterns;
 
   failIf =
     subject: messages: value:
-    if messages == [ ] then value else throw (concatStringsSep "\n" (map (message: "${subject}: ${message}") messages));
+    if messages == [ ] then
+      value
+    else
+      throw (concatStringsSep "\n" (map (message: "${subject}: ${message}") messages));
 
   build =
     config:
@@ -270,7 +273,9 @@ let
         let
           objects = finalise (map (found: found.object) patched.entries);
         in
-        genList (index: elemAt patched.entries index // { object = elemAt objects index; }) (length objects);
+        genList (index: elemAt patched.entries index // { object = elemAt objects index; }) (
+          length objects
+        );
       rewriter = imagesOf.rewriter config.images;
       rewritten = rewriter.entries components finalised;
 
@@ -279,7 +284,9 @@ let
         filter (other: other != id && components ? ${other}) (
           unique (
             map (flow: flow.target.component) (
-              filter (flow: flow.target != null && flow.target.component != null && flow.order) (outgoing.${id} or [ ])
+              filter (flow: flow.target != null && flow.target.component != null && flow.order) (
+                outgoing.${id} or [ ]
+              )
             )
           )
         )
@@ -343,7 +350,8 @@ let
           keys = map (
             key:
             let
-              source = if key.copyOf == null && key.follow != null then sourceOf secret.namespace key.follow else null;
+              source =
+                if key.copyOf == null && key.follow != null then sourceOf secret.namespace key.follow else null;
             in
             removeAttrs (if source == null then key else key // { copyOf = source; }) [ "follow" ]
           ) secret.keys;
@@ -359,13 +367,10 @@ let
       endpointTable = listToAttrs (
         concatMap (
           id:
-          map (
-            endpoint:
-            {
-              name = "${endpoint.namespace}/${endpoint.service}";
-              value = null;
-            }
-          ) (attrValues components.${id}.endpoints)
+          map (endpoint: {
+            name = "${endpoint.namespace}/${endpoint.service}";
+            value = null;
+          }) (attrValues components.${id}.endpoints)
         ) ids
       );
 
@@ -424,9 +429,7 @@ let
 
       waveNumbers = builtins.sort builtins.lessThan (
         map (number: builtins.fromJSON number) (
-          unique (
-            map (found: toString found.wave) sorted ++ (if crdFiles == [ ] then [ ] else [ "10" ])
-          )
+          unique (map (found: toString found.wave) sorted ++ (if crdFiles == [ ] then [ ] else [ "10" ]))
         )
       );
       waveList = map (number: {
@@ -507,9 +510,18 @@ let
       self = {
         _type = "platform";
         inherit (config) name kubernetesVersion;
-        inherit config components objects warnings;
+        inherit
+          config
+          components
+          objects
+          warnings
+          ;
         waves = map (
-          wave: wave // { objects = map (found: found.object) (filter (found: found.wave.number == wave.number) final); }
+          wave:
+          wave
+          // {
+            objects = map (found: found.object) (filter (found: found.wave.number == wave.number) final);
+          }
         ) waveList;
         images = imageList;
         crds = crdFiles;
@@ -540,61 +552,61 @@ let
             byComponent = groupBy (found: if found.component == null then "" else found.component) final;
           in
           {
-          format = "mlops-nix/set/v1";
-          inherit (config) name kubernetesVersion;
-          components = map (
-            id:
-            let
-              component = components.${id};
-            in
-            {
-              name = id;
-              inherit (component)
-                module
-                builder
-                version
-                namespace
-                summary
-                requires
-                kind
-                ;
-              objects = length (byComponent.${id} or [ ]);
-            }
-          ) ids;
-          waves = waveList;
-          entries = map (found: {
-            inherit (found) object component file;
-            wave = found.wave.number;
-            yaml = yaml.document found.object;
-          }) final;
-          inherit (self)
-            crds
-            external
-            images
-            warnings
-            graph
-            ;
-          secrets = secretList;
-          endpoints = concatMap (
-            id:
-            map (
-              name:
+            format = "mlops-nix/set/v1";
+            inherit (config) name kubernetesVersion;
+            components = map (
+              id:
               let
-                endpoint = components.${id}.endpoints.${name};
+                component = components.${id};
               in
               {
-                component = id;
-                inherit name;
-                inherit (endpoint)
-                  url
+                name = id;
+                inherit (component)
+                  module
+                  builder
+                  version
                   namespace
-                  service
-                  port
+                  summary
+                  requires
+                  kind
                   ;
+                objects = length (byComponent.${id} or [ ]);
               }
-            ) (attrNames components.${id}.endpoints)
-          ) ids;
-        };
+            ) ids;
+            waves = waveList;
+            entries = map (found: {
+              inherit (found) object component file;
+              wave = found.wave.number;
+              yaml = yaml.document found.object;
+            }) final;
+            inherit (self)
+              crds
+              external
+              images
+              warnings
+              graph
+              ;
+            secrets = secretList;
+            endpoints = concatMap (
+              id:
+              map (
+                name:
+                let
+                  endpoint = components.${id}.endpoints.${name};
+                in
+                {
+                  component = id;
+                  inherit name;
+                  inherit (endpoint)
+                    url
+                    namespace
+                    service
+                    port
+                    ;
+                }
+              ) (attrNames components.${id}.endpoints)
+            ) ids;
+          };
 
         # One YAML stream in apply order, CRDs included, built without nixpkgs.
         package = self.packageFor "x86_64-linux";
@@ -636,7 +648,9 @@ let
     args:
     let
       problems = compiled.explain "" args;
-      subject = "${builder}${if isAttrs args && args ? name && builtins.isString args.name then " ${args.name}" else ""}";
+      subject = "${builder}${
+        if isAttrs args && args ? name && builtins.isString args.name then " ${args.name}" else ""
+      }";
       config = compiled.fill { inherit config; } args;
     in
     if !(isAttrs args) then

@@ -47,12 +47,9 @@ in
     let
       inherit (entry) object;
       group = match "([^/]*)/.*" object.apiVersion;
-      kind =
-        toLower object.kind + (if builtinGroup object.apiVersion then "" else ".${head group}");
+      kind = toLower object.kind + (if builtinGroup object.apiVersion then "" else ".${head group}");
       namespace =
-        if
-          object.metadata ? namespace && object.metadata.namespace != entry.home
-        then
+        if object.metadata ? namespace && object.metadata.namespace != entry.home then
           "${object.metadata.namespace}-"
         else
           "";

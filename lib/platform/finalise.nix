@@ -104,7 +104,11 @@ in
         object:
         let
           summed =
-            if configMaps == [ ] || templateOf object == null || object.kind == "Job" && !((note object).hashed or false) then
+            if
+              configMaps == [ ]
+              || templateOf object == null
+              || object.kind == "Job" && !((note object).hashed or false)
+            then
               object
             else
               mapTemplate (checksum hashes object) object;

@@ -43,7 +43,14 @@ in
         label = toString flow.port;
         kind = "flow";
       }) flows;
-      requireEdges = map (edge: edge // { label = ""; kind = "requires"; }) requirementEdges;
+      requireEdges = map (
+        edge:
+        edge
+        // {
+          label = "";
+          kind = "requires";
+        }
+      ) requirementEdges;
       distinct =
         edges:
         let

@@ -72,7 +72,8 @@ let
     in
     image:
     let
-      pinned = if digests ? ${image} && !contains image "@" then "${image}@${digests.${image}}" else image;
+      pinned =
+        if digests ? ${image} && !contains image "@" then "${image}@${digests.${image}}" else image;
       parsed = parse pinned;
       replaced =
         if override ? ${parsed.repository} then
@@ -85,12 +86,18 @@ let
       matching = filter (prefix: startsWith "${prefix}/" full) prefixes;
       prefix = builtins.head matching;
     in
-    if matching == [ ] then
-      replaced
-    else
-      mirror.${prefix} + substring (stringLength prefix) (-1) full;
+    if matching == [ ] then replaced else mirror.${prefix} + substring (stringLength prefix) (-1) full;
 
-  unique = list: attrNames (listToAttrs (map (name: { inherit name; value = null; }) list));
+  unique =
+    list:
+    attrNames (
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = null;
+        }) list
+      )
+    );
 in
 {
   inherit qualified;
@@ -108,7 +115,9 @@ in
   collect =
     rewrite: components: entries:
     let
-      ofComponent = builtins.groupBy (entry: if entry.component == null then "" else entry.component) entries;
+      ofComponent = builtins.groupBy (
+        entry: if entry.component == null then "" else entry.component
+      ) entries;
       found = concatLists (
         map (
           id:
@@ -155,10 +164,11 @@ in
           map (
             entry:
             let
-              declared =
-                if entry.component == null then [ ] else components.${entry.component}.images;
+              declared = if entry.component == null then [ ] else components.${entry.component}.images;
               # Longest first: one image's text may be the beginning of another's.
-              candidates = sort (a: b: stringLength a > stringLength b) (unique (declared ++ fields entry.object));
+              candidates = sort (a: b: stringLength a > stringLength b) (
+                unique (declared ++ fields entry.object)
+              );
               changed = filter (image: one image != image) candidates;
               text = unsafeDiscardStringContext (toJSON entry.object);
             in
@@ -176,6 +186,8 @@ in
     settings: found:
     filter (
       use:
-      !(any (prefix: startsWith prefix use.image) (attrValues settings.mirror ++ attrValues settings.override))
+      !(any (prefix: startsWith prefix use.image) (
+        attrValues settings.mirror ++ attrValues settings.override
+      ))
     ) found;
 }

@@ -32,7 +32,9 @@ let
         certain = elemAt parts 3 == null || elemAt parts 5 != null;
       };
 
-  namespacePeer = namespace: { namespaceSelector.matchLabels."kubernetes.io/metadata.name" = namespace; };
+  namespacePeer = namespace: {
+    namespaceSelector.matchLabels."kubernetes.io/metadata.name" = namespace;
+  };
 
   tcp = port: {
     inherit port;
@@ -103,10 +105,11 @@ let
       inherit (component) config;
       among = map (pods: { podSelector.matchLabels = pods; }) component.pods;
       controller = config.ingress.controllerNamespace or null;
-      options = config.networkPolicy or {
-        allowFrom = [ ];
-        allowTo = [ ];
-      };
+      options =
+        config.networkPolicy or {
+          allowFrom = [ ];
+          allowTo = [ ];
+        };
     in
     {
       ingress =
@@ -125,11 +128,12 @@ let
         )
         ++ map (open: { ports = [ (tcp open.port) ]; }) component.open
         ++ (if options.allowFrom == [ ] then [ ] else [ { from = options.allowFrom; } ]);
-      egress =
-        [ dns ]
-        ++ (if among == [ ] then [ ] else [ { to = among; } ])
-        ++ (if usesApi component then [ apiServer ] else [ ])
-        ++ options.allowTo;
+      egress = [
+        dns
+      ]
+      ++ (if among == [ ] then [ ] else [ { to = among; } ])
+      ++ (if usesApi component then [ apiServer ] else [ ])
+      ++ options.allowTo;
     };
 
   wanted = component: component.config.networkPolicy.enabled or true && component.pods != [ ];
@@ -317,7 +321,9 @@ in
       targetPort =
         service: port:
         let
-          entry = filter (candidate: candidate.port == port || candidate.name or null == port) service.spec.ports;
+          entry = filter (
+            candidate: candidate.port == port || candidate.name or null == port
+          ) service.spec.ports;
         in
         if entry == [ ] then port else (head entry).targetPort or (head entry).port;
 

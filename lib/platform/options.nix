@@ -111,7 +111,9 @@ in
     mirror = option {
       type = types.attrsOf types.string;
       default = { };
-      example = { "ghcr.io" = "registry.example.com/ghcr"; };
+      example = {
+        "ghcr.io" = "registry.example.com/ghcr";
+      };
       description = "Registries, or prefixes of repositories, and what replaces them: in containers, arguments, ConfigMaps and custom resources.";
     };
     override = option {
@@ -183,7 +185,9 @@ in
     labels = option {
       type = types.attrsOf types.labelValue;
       default = { };
-      example = { release = "kube-prometheus-stack"; };
+      example = {
+        release = "kube-prometheus-stack";
+      };
       description = "Labels by which Prometheus selects monitors and rules.";
     };
     interval = option {
@@ -234,7 +238,9 @@ in
         quota = option {
           type = types.attrsOf types.quantity;
           default = { };
-          example = { "requests.nvidia.com/gpu" = 4; };
+          example = {
+            "requests.nvidia.com/gpu" = 4;
+          };
           description = "Hard limits of a ResourceQuota.";
         };
         limits = option {

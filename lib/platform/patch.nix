@@ -35,7 +35,9 @@ let
 
   describe =
     object:
-    "${object.kind} ${if object.metadata ? namespace then "${object.metadata.namespace}/" else ""}${object.metadata.name}";
+    "${object.kind} ${
+      if object.metadata ? namespace then "${object.metadata.namespace}/" else ""
+    }${object.metadata.name}";
 
   mergeSet =
     add: path: base: change:
@@ -45,7 +47,8 @@ let
     in
     removeAttrs base removed
     // mapAttrs (
-      name: value: if base ? ${name} then merge add "${path}.${name}" name base.${name} value else clean value
+      name: value:
+      if base ? ${name} then merge add "${path}.${name}" name base.${name} value else clean value
     ) changed;
 
   clean =
@@ -183,9 +186,19 @@ in
           hit = any matches state.entries;
           near =
             let
-              alike = filter (entry: patch.target.kind == null || entry.object.kind == patch.target.kind) state.entries;
-              name = if patch.target.name == null then null else nearest patch.target.name (map (entry: entry.object.metadata.name) alike);
-              kind = if patch.target.kind == null then null else nearest patch.target.kind (map (entry: entry.object.kind) state.entries);
+              alike = filter (
+                entry: patch.target.kind == null || entry.object.kind == patch.target.kind
+              ) state.entries;
+              name =
+                if patch.target.name == null then
+                  null
+                else
+                  nearest patch.target.name (map (entry: entry.object.metadata.name) alike);
+              kind =
+                if patch.target.kind == null then
+                  null
+                else
+                  nearest patch.target.kind (map (entry: entry.object.kind) state.entries);
             in
             if name != null then
               "; did you mean ${name}?"
@@ -203,7 +216,8 @@ in
               [ entry ]
           ) state.entries;
           # Functions can't be compared before they are applied; attribute sets can.
-          idle = !patch.remove && map (entry: entry.object) changed == map (entry: entry.object) state.entries;
+          idle =
+            !patch.remove && map (entry: entry.object) changed == map (entry: entry.object) state.entries;
         in
         if !hit then
           throw "${subject}: ${where}: no object matches ${wanted patch.target}${near}"
@@ -212,7 +226,8 @@ in
         else
           {
             entries = changed;
-            warnings = state.warnings ++ (if idle then [ "${where} changes nothing on ${wanted patch.target}" ] else [ ]);
+            warnings =
+              state.warnings ++ (if idle then [ "${where} changes nothing on ${wanted patch.target}" ] else [ ]);
           };
     in
     if patches == [ ] then

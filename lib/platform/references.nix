@@ -24,11 +24,17 @@ let
   volume =
     path: source:
     if source ? configMap then
-      reference "ConfigMap" "${path}.configMap.name" (source.configMap.name or "") (source.configMap.optional or false)
+      reference "ConfigMap" "${path}.configMap.name" (source.configMap.name or "") (
+        source.configMap.optional or false
+      )
     else if source ? secret then
-      reference "Secret" "${path}.secret.secretName" (source.secret.secretName or "") (source.secret.optional or false)
+      reference "Secret" "${path}.secret.secretName" (source.secret.secretName or "") (
+        source.secret.optional or false
+      )
     else if source ? persistentVolumeClaim then
-      reference "PersistentVolumeClaim" "${path}.persistentVolumeClaim.claimName" source.persistentVolumeClaim.claimName false
+      reference "PersistentVolumeClaim" "${path}.persistentVolumeClaim.claimName"
+        source.persistentVolumeClaim.claimName
+        false
     else if source ? projected then
       indexed projected "${path}.projected.sources" (source.projected.sources or [ ])
     else
@@ -37,9 +43,13 @@ let
   projected =
     path: source:
     if source ? configMap then
-      reference "ConfigMap" "${path}.configMap.name" (source.configMap.name or "") (source.configMap.optional or false)
+      reference "ConfigMap" "${path}.configMap.name" (source.configMap.name or "") (
+        source.configMap.optional or false
+      )
     else if source ? secret then
-      reference "Secret" "${path}.secret.name" (source.secret.name or "") (source.secret.optional or false)
+      reference "Secret" "${path}.secret.name" (source.secret.name or "") (
+        source.secret.optional or false
+      )
     else
       [ ];
 
@@ -48,16 +58,22 @@ let
     if !(env ? valueFrom) then
       [ ]
     else if env.valueFrom ? secretKeyRef then
-      reference "Secret" "${path}.valueFrom.secretKeyRef.name" env.valueFrom.secretKeyRef.name (env.valueFrom.secretKeyRef.optional or false)
+      reference "Secret" "${path}.valueFrom.secretKeyRef.name" env.valueFrom.secretKeyRef.name (
+        env.valueFrom.secretKeyRef.optional or false
+      )
     else if env.valueFrom ? configMapKeyRef then
-      reference "ConfigMap" "${path}.valueFrom.configMapKeyRef.name" env.valueFrom.configMapKeyRef.name (env.valueFrom.configMapKeyRef.optional or false)
+      reference "ConfigMap" "${path}.valueFrom.configMapKeyRef.name" env.valueFrom.configMapKeyRef.name (
+        env.valueFrom.configMapKeyRef.optional or false
+      )
     else
       [ ];
 
   source =
     path: from:
     if from ? configMapRef then
-      reference "ConfigMap" "${path}.configMapRef.name" from.configMapRef.name (from.configMapRef.optional or false)
+      reference "ConfigMap" "${path}.configMapRef.name" from.configMapRef.name (
+        from.configMapRef.optional or false
+      )
     else if from ? secretRef then
       reference "Secret" "${path}.secretRef.name" from.secretRef.name (from.secretRef.optional or false)
     else
@@ -105,9 +121,9 @@ let
   byKind = {
     Ingress =
       object:
-      indexed (path: rule: indexed ingressPath "${path}.http.paths" (rule.http.paths or [ ])) "spec.rules" (
-        object.spec.rules or [ ]
-      );
+      indexed (
+        path: rule: indexed ingressPath "${path}.http.paths" (rule.http.paths or [ ])
+      ) "spec.rules" (object.spec.rules or [ ]);
     HTTPRoute =
       object:
       indexed (
@@ -128,7 +144,8 @@ let
         reference "Service" "spec.serviceName" object.spec.serviceName false;
     HorizontalPodAutoscaler =
       object:
-      reference object.spec.scaleTargetRef.kind "spec.scaleTargetRef.name" object.spec.scaleTargetRef.name false;
+      reference object.spec.scaleTargetRef.kind "spec.scaleTargetRef.name" object.spec.scaleTargetRef.name
+        false;
     RoleBinding =
       object:
       filter (found: found.kind == "Role") (
@@ -136,7 +153,10 @@ let
       )
       ++ indexed (
         path: subject:
-        if subject.kind == "ServiceAccount" && subject.namespace or object.metadata.namespace == object.metadata.namespace then
+        if
+          subject.kind == "ServiceAccount"
+          && subject.namespace or object.metadata.namespace == object.metadata.namespace
+        then
           reference "ServiceAccount" "${path}.name" subject.name false
         else
           [ ]

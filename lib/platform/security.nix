@@ -71,7 +71,9 @@ let
       spec.hostNetwork or false || spec.hostPID or false || spec.hostIPC or false
     )
     ++ says "mounts a path of the host" (any (volume: volume ? hostPath) (spec.volumes or [ ]))
-    ++ says "sets seccomp to Unconfined" (spec.securityContext.seccompProfile.type or "" == "Unconfined")
+    ++ says "sets seccomp to Unconfined" (
+      spec.securityContext.seccompProfile.type or "" == "Unconfined"
+    )
     ++ says "sets unsafe sysctls" (
       any (sysctl: !(safeSysctls ? ${sysctl.name})) (spec.securityContext.sysctls or [ ])
     )
@@ -85,8 +87,12 @@ let
       ++ says "container ${name} adds capabilities" (
         any (capability: !(baselineCapabilities ? ${capability})) (context.capabilities.add or [ ])
       )
-      ++ says "container ${name} takes a port of the host" (any (port: port.hostPort or 0 != 0) (container.ports or [ ]))
-      ++ says "container ${name} sets seccomp to Unconfined" (context.seccompProfile.type or "" == "Unconfined")
+      ++ says "container ${name} takes a port of the host" (
+        any (port: port.hostPort or 0 != 0) (container.ports or [ ])
+      )
+      ++ says "container ${name} sets seccomp to Unconfined" (
+        context.seccompProfile.type or "" == "Unconfined"
+      )
       ++ says "container ${name} sets procMount" (context.procMount or "Default" != "Default")
     ) (allContainers spec);
 
@@ -94,10 +100,17 @@ let
     spec:
     let
       pod = spec.securityContext or { };
-      seccomp = profile: elem (profile.type or "") [ "RuntimeDefault" "Localhost" ];
+      seccomp =
+        profile:
+        elem (profile.type or "") [
+          "RuntimeDefault"
+          "Localhost"
+        ];
     in
     says "has a volume of a kind that restricted does not allow" (
-      any (volume: !(all (field: field == "name" || restrictedVolumes ? ${field}) (attrNames volume))) (spec.volumes or [ ])
+      any (volume: !(all (field: field == "name" || restrictedVolumes ? ${field}) (attrNames volume))) (
+        spec.volumes or [ ]
+      )
     )
     ++ concatMap (
       container:

@@ -128,7 +128,9 @@ let
     else if webhooks ? ${object.kind} then
       40
     else if entry.component == null then
-      50 + 10 * (foldl' (most: id: if levels.${id} > most then levels.${id} else most) 0 (attrNames levels)) + 5
+      50
+      + 10 * (foldl' (most: id: if levels.${id} > most then levels.${id} else most) 0 (attrNames levels))
+      + 5
     else
       50
       + 10 * level
@@ -185,7 +187,9 @@ in
       walk =
         path: id:
         if elem id path then
-          throw "${subject}: components depend on each other in a circle: ${concatStringsSep " => " (path ++ [ id ])}; take one of these wires out"
+          throw "${subject}: components depend on each other in a circle: ${
+            concatStringsSep " => " (path ++ [ id ])
+          }; take one of these wires out"
         else
           foldl' (
             deepest: other:
@@ -196,16 +200,33 @@ in
           ) 0 dependencies.${id};
       # Levels of components whose dependencies are known to be acyclic, each computed once.
       memo = mapAttrs (
-        _: others: foldl' (deepest: other: let depth = 1 + memo.${other}; in if depth > deepest then depth else deepest) 0 others
+        _: others:
+        foldl' (
+          deepest: other:
+          let
+            depth = 1 + memo.${other};
+          in
+          if depth > deepest then depth else deepest
+        ) 0 others
       ) dependencies;
       # Depth-first search for a cycle over a graph as small as the wiring; only a graph with one is walked in full.
-      leaves = rest: let
+      leaves =
+        rest:
+        let
           free = filter (id: builtins.all (other: !(rest ? ${other})) rest.${id}) (attrNames rest);
         in
-        if rest == { } then [ ] else if free == [ ] then attrNames rest else leaves (removeAttrs rest free);
+        if rest == { } then
+          [ ]
+        else if free == [ ] then
+          attrNames rest
+        else
+          leaves (removeAttrs rest free);
       stuck = leaves dependencies;
     in
-    if stuck == [ ] then memo else builtins.seq (walk [ ] (head stuck)) (builtins.deepSeq (map (walk [ ]) stuck) memo);
+    if stuck == [ ] then
+      memo
+    else
+      builtins.seq (walk [ ] (head stuck)) (builtins.deepSeq (map (walk [ ]) stuck) memo);
 
   sortEntries =
     entries:

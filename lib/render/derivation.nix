@@ -59,8 +59,7 @@ in
       before = filter (entry: entry.wave.number < 10) platform.entries;
       after = filter (entry: entry.wave.number >= 10) platform.entries;
       part =
-        name: entries:
-        if entries == [ ] then [ ] else [ (text name (map (entry: entry.object) entries)) ];
+        name: entries: if entries == [ ] then [ ] else [ (text name (map (entry: entry.object) entries)) ];
       parts =
         part "namespaces.yaml" before
         ++ map (crd: "${fetch crd}") platform.crds
@@ -97,7 +96,11 @@ in
       paths = attrNames platform.files;
       write = path: ''
         mkdir -p "$out/${dirOf path}"
-        cp ${toFile (replaceStrings [ ":" "/" "~" ] [ "-" "-" "-" ] (baseNameOf path)) (unsafeDiscardStringContext platform.files.${path})} "$out/${path}"
+        cp ${
+          toFile (replaceStrings [ ":" "/" "~" ] [ "-" "-" "-" ] (baseNameOf path)) (
+            unsafeDiscardStringContext platform.files.${path}
+          )
+        } "$out/${path}"
       '';
       crd = file: ''
         mkdir -p "$out/10-crds"
@@ -117,7 +120,11 @@ in
             builtins.attrNames (
               builtins.groupBy (kind: kind) (
                 concatMap (
-                  object: if builtins.match "v1|[^.]*/.*|.*[.]k8s[.]io/.*" object.apiVersion == null then [ object.kind ] else [ ]
+                  object:
+                  if builtins.match "v1|[^.]*/.*|.*[.]k8s[.]io/.*" object.apiVersion == null then
+                    [ object.kind ]
+                  else
+                    [ ]
                 ) platform.objects
               )
             )

@@ -26,7 +26,10 @@ let
           let
             wanted = builtins.functionArgs target;
           in
-          if wanted == { } || wanted ? mlops then self // { mlops = self; } else builtins.intersectAttrs wanted self
+          if wanted == { } || wanted ? mlops then
+            self // { mlops = self; }
+          else
+            builtins.intersectAttrs wanted self
         )
       )
     else if isAttrs target && target ? platform then

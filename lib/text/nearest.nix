@@ -20,13 +20,22 @@ let
   # `MinReplicas`, `min_replicas` and `min-replicas` are one name to a person.
   plain =
     name:
-    replaceStrings (upper ++ [ "_" "-" ]) (
-      lower
-      ++ [
-        ""
-        ""
-      ]
-    ) (unsafeDiscardStringContext name);
+    replaceStrings
+      (
+        upper
+        ++ [
+          "_"
+          "-"
+        ]
+      )
+      (
+        lower
+        ++ [
+          ""
+          ""
+        ]
+      )
+      (unsafeDiscardStringContext name);
 
   min = a: b: if a < b then a else b;
   max = a: b: if a < b then b else a;

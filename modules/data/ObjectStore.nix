@@ -78,10 +78,12 @@ let
         secretKey = "AWS_SECRET_ACCESS_KEY";
       };
 
-  number = list: genList (index: {
-    inherit index;
-    value = elemAt list index;
-  }) (length list);
+  number =
+    list:
+    genList (index: {
+      inherit index;
+      value = elemAt list index;
+    }) (length list);
 
   seaweedScript = ''
     set -eu
@@ -134,89 +136,87 @@ in
   summary = "S3 object store of one server (SeaweedFS)";
   kind = "store";
 
-  options =
-    common.workload
-    // {
-      name = option {
-        type = types.dnsLabelWith "-buckets-12345678";
-        default = "store";
-        description = "Name of the store and of its Service.";
-      };
-      namespace = option {
-        type = types.dnsLabel;
-        description = "Namespace of the store.";
-      };
-      engine = option {
-        type = types.enum [
-          "seaweedfs"
-          "minio"
-        ];
-        default = "seaweedfs";
-        description = "Server; MinIO is not maintained any more.";
-      };
-      buckets = option {
-        type = types.listOf bucketOrName;
-        default = [ ];
-        example = [
-          "mlflow"
-          {
-            name = "scratch";
-            expireDays = 7;
-          }
-        ];
-        description = "Buckets, each with a user of its own whose keys are in the Secret NAME-BUCKET.";
-      };
-      size = option {
-        type = types.quantity;
-        default = "50Gi";
-        description = "Size of the volume.";
-      };
-      storageClass = option {
-        type = types.dnsSubdomain;
-        derive = { settings, ... }: settings.storageClass;
-        defaultText = "the platform's, else the cluster's default";
-        description = "StorageClass of the volume.";
-      };
-      port = option {
-        type = types.port;
-        default = 9000;
-        description = "Port of the S3 API at the Service.";
-      };
-      region = option {
-        type = types.string;
-        default = "us-east-1";
-        description = "Region that clients are told, which they sign requests with.";
-      };
-      credentials = option {
-        type = types.accessKeyRef;
-        default = null;
-        defaultText = "{ name = \"NAME-admin\"; }";
-        description = "Keys of the administrator.";
-      };
-      resources = common.resources {
-        cpu = "250m";
-        memory = "512Mi";
-        limits.memory = "2Gi";
-      };
-      service = {
-        type = option {
-          type = types.enum [
-            "ClusterIP"
-            "NodePort"
-            "LoadBalancer"
-          ];
-          default = "ClusterIP";
-          description = "Type of the Service.";
-        };
-        nodePort = option {
-          type = types.nodePort;
-          default = null;
-          description = "Fixed node port of the S3 API, with type NodePort.";
-        };
-      };
-      ingress = common.ingress { };
-      inherit (common) monitoring networkPolicy;
+  options = common.workload // {
+    name = option {
+      type = types.dnsLabelWith "-buckets-12345678";
+      default = "store";
+      description = "Name of the store and of its Service.";
     };
+    namespace = option {
+      type = types.dnsLabel;
+      description = "Namespace of the store.";
+    };
+    engine = option {
+      type = types.enum [
+        "seaweedfs"
+        "minio"
+      ];
+      default = "seaweedfs";
+      description = "Server; MinIO is not maintained any more.";
+    };
+    buckets = option {
+      type = types.listOf bucketOrName;
+      default = [ ];
+      example = [
+        "mlflow"
+        {
+          name = "scratch";
+          expireDays = 7;
+        }
+      ];
+      description = "Buckets, each with a user of its own whose keys are in the Secret NAME-BUCKET.";
+    };
+    size = option {
+      type = types.quantity;
+      default = "50Gi";
+      description = "Size of the volume.";
+    };
+    storageClass = option {
+      type = types.dnsSubdomain;
+      derive = { settings, ... }: settings.storageClass;
+      defaultText = "the platform's, else the cluster's default";
+      description = "StorageClass of the volume.";
+    };
+    port = option {
+      type = types.port;
+      default = 9000;
+      description = "Port of the S3 API at the Service.";
+    };
+    region = option {
+      type = types.string;
+      default = "us-east-1";
+      description = "Region that clients are told, which they sign requests with.";
+    };
+    credentials = option {
+      type = types.accessKeyRef;
+      default = null;
+      defaultText = "{ name = \"NAME-admin\"; }";
+      description = "Keys of the administrator.";
+    };
+    resources = common.resources {
+      cpu = "250m";
+      memory = "512Mi";
+      limits.memory = "2Gi";
+    };
+    service = {
+      type = option {
+        type = types.enum [
+          "ClusterIP"
+          "NodePort"
+          "LoadBalancer"
+        ];
+        default = "ClusterIP";
+        description = "Type of the Service.";
+      };
+      nodePort = option {
+        type = types.nodePort;
+        default = null;
+        description = "Fixed node port of the S3 API, with type NodePort.";
+      };
+    };
+    ingress = common.ingress { };
+    inherit (common) monitoring networkPolicy;
+  };
 
   versions."4.44".images = {
     server = "ghcr.io/chrislusf/seaweedfs:4.44";
@@ -225,8 +225,7 @@ in
   };
   mainImage = "server";
 
-  requires =
-    { config, ... }: if config.monitoring.enabled then [ "prometheus-operator" ] else [ ];
+  requires = { config, ... }: if config.monitoring.enabled then [ "prometheus-operator" ] else [ ];
 
   checks =
     { config, ... }:
@@ -282,7 +281,15 @@ in
   endpoints =
     { config, name, ... }:
     let
-      admin = if config.credentials != null then config.credentials else { name = "${name}-admin"; accessKey = "AWS_ACCESS_KEY_ID"; secretKey = "AWS_SECRET_ACCESS_KEY"; };
+      admin =
+        if config.credentials != null then
+          config.credentials
+        else
+          {
+            name = "${name}-admin";
+            accessKey = "AWS_ACCESS_KEY_ID";
+            secretKey = "AWS_SECRET_ACCESS_KEY";
+          };
     in
     {
       s3 = {
@@ -328,7 +335,15 @@ in
   secrets =
     { config, name, ... }:
     let
-      admin = if config.credentials != null then config.credentials else { name = "${name}-admin"; accessKey = "AWS_ACCESS_KEY_ID"; secretKey = "AWS_SECRET_ACCESS_KEY"; };
+      admin =
+        if config.credentials != null then
+          config.credentials
+        else
+          {
+            name = "${name}-admin";
+            accessKey = "AWS_ACCESS_KEY_ID";
+            secretKey = "AWS_SECRET_ACCESS_KEY";
+          };
       keys = reference: who: [
         {
           key = reference.accessKey;
@@ -368,11 +383,21 @@ in
     }:
     let
       minio = isMinio config;
-      admin = if config.credentials != null then config.credentials else { name = "${name}-admin"; accessKey = "AWS_ACCESS_KEY_ID"; secretKey = "AWS_SECRET_ACCESS_KEY"; };
-      adminKey = field: k8s.secretKey {
-        inherit (admin) name;
-        key = admin.${field};
-      };
+      admin =
+        if config.credentials != null then
+          config.credentials
+        else
+          {
+            name = "${name}-admin";
+            accessKey = "AWS_ACCESS_KEY_ID";
+            secretKey = "AWS_SECRET_ACCESS_KEY";
+          };
+      adminKey =
+        field:
+        k8s.secretKey {
+          inherit (admin) name;
+          key = admin.${field};
+        };
       path = if minio then "/minio/health/live" else "/status";
       probe = {
         inherit path;
@@ -489,10 +514,12 @@ in
               { index, value }:
               let
                 n = toString index;
-                secret = key: k8s.secretKey {
-                  name = secretOf name value;
-                  inherit key;
-                };
+                secret =
+                  key:
+                  k8s.secretKey {
+                    name = secretOf name value;
+                    inherit key;
+                  };
               in
               {
                 "BUCKET_${n}" = value.name;

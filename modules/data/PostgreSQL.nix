@@ -144,142 +144,142 @@ in
   summary = "PostgreSQL, a single server or a CloudNativePG cluster";
   kind = "store";
 
-  options =
-    common.workload
-    // {
-      name = option {
-        type = types.dnsLabelWith "-backup-1234567890";
-        default = "postgres";
-        description = "Name of the server and of its Service.";
+  options = common.workload // {
+    name = option {
+      type = types.dnsLabelWith "-backup-1234567890";
+      default = "postgres";
+      description = "Name of the server and of its Service.";
+    };
+    namespace = option {
+      type = types.dnsLabel;
+      description = "Namespace of the server.";
+    };
+    mode = option {
+      type = types.enum [
+        "statefulset"
+        "cnpg"
+      ];
+      default = "statefulset";
+      description = "One server in a StatefulSet, or a cluster that CloudNativePG runs.";
+    };
+    instances = option {
+      type = types.positiveInt;
+      default = 1;
+      description = "Servers of a CloudNativePG cluster: one primary, the others replicas.";
+    };
+    databases = option {
+      type = types.listOf databaseOrName;
+      default = [ ];
+      example = [
+        "mlflow"
+        {
+          name = "registry";
+          owner = "registry_app";
+        }
+      ];
+      description = "Databases, each with an owner whose password is in the Secret NAME-OWNER.";
+    };
+    parameters = option {
+      type = types.attrsOf (
+        types.oneOf [
+          types.string
+          types.int
+          types.bool
+        ]
+      );
+      default = { };
+      example = {
+        shared_buffers = "1GB";
       };
-      namespace = option {
-        type = types.dnsLabel;
-        description = "Namespace of the server.";
+      description = "Settings of postgresql.conf; max_connections is 200 unless it is set here.";
+    };
+    secretRef = option {
+      type = types.secretRef "password";
+      default = null;
+      defaultText = "{ name = \"NAME-superuser\"; key = \"password\"; }";
+      description = "Password of the superuser `postgres`, which the single server is made with.";
+    };
+    storage = common.storage "10Gi";
+    resources = common.resources {
+      cpu = "250m";
+      memory = "512Mi";
+      limits.memory = "1Gi";
+    };
+    sharedMemory = option {
+      type = types.quantity;
+      default = "128Mi";
+      description = "Size of /dev/shm, which parallel queries need.";
+    };
+    backup = {
+      enabled = option {
+        type = types.bool;
+        default = false;
+        description = "Whether databases are backed up.";
+      };
+      schedule = option {
+        type = types.cron;
+        default = "0 2 * * *";
+        description = "When, as five fields of cron.";
+      };
+      retentionDays = option {
+        type = types.positiveInt;
+        default = 14;
+        description = "Days that backups are kept.";
+      };
+      size = option {
+        type = types.quantity;
+        default = "20Gi";
+        description = "Size of the volume for dumps of the single server.";
+      };
+      store = option {
+        type = types.endpoint [ "bucket" ];
+        default = null;
+        description = "Bucket for backups of a CloudNativePG cluster: `store.buckets.backups`.";
+      };
+    };
+    pooler = {
+      enabled = option {
+        type = types.bool;
+        default = false;
+        description = "Whether a PgBouncer pool stands before a CloudNativePG cluster; the endpoints then point at it.";
       };
       mode = option {
         type = types.enum [
-          "statefulset"
-          "cnpg"
+          "session"
+          "transaction"
         ];
-        default = "statefulset";
-        description = "One server in a StatefulSet, or a cluster that CloudNativePG runs.";
+        default = "session";
+        description = "Pool mode; `transaction` breaks prepared statements and advisory locks.";
       };
       instances = option {
         type = types.positiveInt;
-        default = 1;
-        description = "Servers of a CloudNativePG cluster: one primary, the others replicas.";
+        default = 2;
+        description = "PgBouncer pods.";
       };
-      databases = option {
-        type = types.listOf databaseOrName;
-        default = [ ];
-        example = [
-          "mlflow"
-          {
-            name = "registry";
-            owner = "registry_app";
-          }
-        ];
-        description = "Databases, each with an owner whose password is in the Secret NAME-OWNER.";
-      };
-      parameters = option {
-        type = types.attrsOf (
-          types.oneOf [
-            types.string
-            types.int
-            types.bool
-          ]
-        );
-        default = { };
-        example = { shared_buffers = "1GB"; };
-        description = "Settings of postgresql.conf; max_connections is 200 unless it is set here.";
-      };
-      secretRef = option {
-        type = types.secretRef "password";
-        default = null;
-        defaultText = "{ name = \"NAME-superuser\"; key = \"password\"; }";
-        description = "Password of the superuser `postgres`, which the single server is made with.";
-      };
-      storage = common.storage "10Gi";
-      resources = common.resources {
-        cpu = "250m";
-        memory = "512Mi";
-        limits.memory = "1Gi";
-      };
-      sharedMemory = option {
-        type = types.quantity;
-        default = "128Mi";
-        description = "Size of /dev/shm, which parallel queries need.";
-      };
-      backup = {
-        enabled = option {
-          type = types.bool;
-          default = false;
-          description = "Whether databases are backed up.";
-        };
-        schedule = option {
-          type = types.cron;
-          default = "0 2 * * *";
-          description = "When, as five fields of cron.";
-        };
-        retentionDays = option {
-          type = types.positiveInt;
-          default = 14;
-          description = "Days that backups are kept.";
-        };
-        size = option {
-          type = types.quantity;
-          default = "20Gi";
-          description = "Size of the volume for dumps of the single server.";
-        };
-        store = option {
-          type = types.endpoint [ "bucket" ];
-          default = null;
-          description = "Bucket for backups of a CloudNativePG cluster: `store.buckets.backups`.";
-        };
-      };
-      pooler = {
-        enabled = option {
-          type = types.bool;
-          default = false;
-          description = "Whether a PgBouncer pool stands before a CloudNativePG cluster; the endpoints then point at it.";
-        };
-        mode = option {
-          type = types.enum [
-            "session"
-            "transaction"
-          ];
-          default = "session";
-          description = "Pool mode; `transaction` breaks prepared statements and advisory locks.";
-        };
-        instances = option {
-          type = types.positiveInt;
-          default = 2;
-          description = "PgBouncer pods.";
-        };
-      };
-      exporter.image = option {
-        type = types.imageReference;
-        default = null;
-        description = "Image of postgres_exporter, run beside the single server for metrics on port 9187; CloudNativePG exports metrics by itself.";
-      };
-      service = {
-        type = option {
-          type = types.enum [
-            "ClusterIP"
-            "NodePort"
-            "LoadBalancer"
-          ];
-          default = "ClusterIP";
-          description = "Type of the single server's Service.";
-        };
-        nodePort = option {
-          type = types.nodePort;
-          default = null;
-          description = "Fixed node port, with type NodePort.";
-        };
-      };
-      inherit (common) monitoring networkPolicy;
     };
+    exporter.image = option {
+      type = types.imageReference;
+      default = null;
+      description = "Image of postgres_exporter, run beside the single server for metrics on port 9187; CloudNativePG exports metrics by itself.";
+    };
+    service = {
+      type = option {
+        type = types.enum [
+          "ClusterIP"
+          "NodePort"
+          "LoadBalancer"
+        ];
+        default = "ClusterIP";
+        description = "Type of the single server's Service.";
+      };
+      nodePort = option {
+        type = types.nodePort;
+        default = null;
+        description = "Fixed node port, with type NodePort.";
+      };
+    };
+    inherit (common) monitoring networkPolicy;
+  };
 
   versions = {
     "17.9".images.server = "docker.io/library/postgres:17.9";
@@ -429,8 +429,17 @@ in
   secrets =
     { config, name, ... }:
     let
-      superuser = if config.secretRef != null then config.secretRef else { name = "${name}-superuser"; key = "password"; };
-      key = key: purpose: extra: { inherit key purpose; } // extra;
+      superuser =
+        if config.secretRef != null then
+          config.secretRef
+        else
+          {
+            name = "${name}-superuser";
+            key = "password";
+          };
+      key =
+        key: purpose: extra:
+        { inherit key purpose; } // extra;
     in
     (
       if isCluster config then
@@ -459,12 +468,14 @@ in
       else
         let
           inherit (config.backup.store) credentials;
-          copy = field: purpose: source: key field purpose {
-            copyOf = {
-              inherit (credentials) namespace name;
-              key = source;
+          copy =
+            field: purpose: source:
+            key field purpose {
+              copyOf = {
+                inherit (credentials) namespace name;
+                key = source;
+              };
             };
-          };
         in
         [
           {
@@ -544,7 +555,14 @@ in
     }:
     let
       directory = dataDirectory version;
-      superuser = if config.secretRef != null then config.secretRef else { name = "${name}-superuser"; key = "password"; };
+      superuser =
+        if config.secretRef != null then
+          config.secretRef
+        else
+          {
+            name = "${name}-superuser";
+            key = "password";
+          };
       parameters = {
         max_connections = 200;
       }
@@ -802,7 +820,9 @@ in
             storage = {
               inherit (config.storage) size;
             }
-            // (if config.storage.storageClass == null then { } else { inherit (config.storage) storageClass; });
+            // (
+              if config.storage.storageClass == null then { } else { inherit (config.storage) storageClass; }
+            );
             postgresql.parameters = builtins.mapAttrs (_: text) parameters;
             inherit (config) resources;
             # A budget for one instance would block every drain of its node.
@@ -826,9 +846,7 @@ in
             else
               { imagePullSecrets = map (secret: { name = secret; }) config.imagePullSecrets; }
           )
-          // (
-            if config.extraEnv == { } then { } else { env = k8s.env config.extraEnv; }
-          )
+          // (if config.extraEnv == { } then { } else { env = k8s.env config.extraEnv; })
           // (
             if config.backup.enabled then
               {

@@ -164,295 +164,298 @@ in
   name = "mlflow";
   summary = "MLflow tracking server, model registry and artifact proxy";
 
-  options =
-    common.workload
-    // {
-      name = option {
-        type = types.dnsLabelWith "-migrate-12345678";
-        derive = { args, ... }: if inCluster args == null then "mlflow" else (inCluster args).service;
-        defaultText = "the Service that `trackingUri` names, else \"mlflow\"";
-        description = "Name of the server and of its Service.";
-      };
-      namespace = option {
-        type = types.dnsLabel;
-        description = "Namespace of the server.";
-      };
-      trackingUri = option {
-        # To leave it to the library must be said: `null`, and the Service's own address is meant.
-        type = types.nullOr types.url;
-        description = "Address that clients use: the server's Service, whose name and port follow from it, or a host outside, which gets a route.";
-        example = "http://mlflow.ml-platform.svc:5000";
-      };
-      backend = section {
-        wire.sql = wiring.sql;
-        options = {
-          type = option {
-            type = types.enumWith { postgres = "postgresql"; } [
-              "postgresql"
-              "mysql"
-              "sqlite"
-            ];
-            default = "sqlite";
-            description = "Database of runs and models.";
-          };
-          host = option {
-            type = types.host;
-            default = null;
-            description = "Host of the database server.";
-          };
-          port = option {
-            type = types.port;
-            derive = { config, ... }: if config.backend.type == "mysql" then 3306 else 5432;
-            defaultText = "5432 for postgresql, 3306 for mysql";
-            description = "Port of the database server.";
-          };
-          username = option {
-            type = types.string;
-            derive = { config, ... }: config.backend.database;
-            defaultText = "the database's name";
-            description = "User of the database.";
-          };
-          database = option {
-            type = types.string;
-            default = "mlflow";
-            description = "Name of the database.";
-          };
-          secretRef = option {
-            type = types.secretRef "password";
-            default = null;
-            defaultText = "{ name = \"NAME-db\"; key = \"password\"; }";
-            description = "Password of the database user.";
-          };
+  options = common.workload // {
+    name = option {
+      type = types.dnsLabelWith "-migrate-12345678";
+      derive = { args, ... }: if inCluster args == null then "mlflow" else (inCluster args).service;
+      defaultText = "the Service that `trackingUri` names, else \"mlflow\"";
+      description = "Name of the server and of its Service.";
+    };
+    namespace = option {
+      type = types.dnsLabel;
+      description = "Namespace of the server.";
+    };
+    trackingUri = option {
+      # To leave it to the library must be said: `null`, and the Service's own address is meant.
+      type = types.nullOr types.url;
+      description = "Address that clients use: the server's Service, whose name and port follow from it, or a host outside, which gets a route.";
+      example = "http://mlflow.ml-platform.svc:5000";
+    };
+    backend = section {
+      wire.sql = wiring.sql;
+      options = {
+        type = option {
+          type = types.enumWith { postgres = "postgresql"; } [
+            "postgresql"
+            "mysql"
+            "sqlite"
+          ];
+          default = "sqlite";
+          description = "Database of runs and models.";
         };
-      };
-      artifactStore = section {
-        wire = {
-          inherit (wiring) bucket;
-          s3 = wiring.bucket;
-        };
-        options = {
-          type = option {
-            type = types.enum [
-              "s3"
-              "gcs"
-              "azure"
-              "local"
-            ];
-            default = "local";
-            description = "Where artifacts are kept; local is the server's volume.";
-          };
-          bucket = option {
-            type = types.string;
-            default = null;
-            description = "Bucket, or container of Azure.";
-          };
-          path = option {
-            type = types.string;
-            default = "";
-            description = "Prefix within the bucket; slashes around it make no difference.";
-          };
-          endpoint = option {
-            type = types.urlOrEndpoint;
-            default = null;
-            description = "URL of an S3 server other than Amazon's.";
-          };
-          region = option {
-            type = types.string;
-            default = null;
-            description = "Region of the bucket.";
-          };
-          account = option {
-            type = types.string;
-            default = null;
-            description = "Storage account of Azure.";
-          };
-          secretRef = option {
-            type = types.accessKeyRef;
-            default = null;
-            description = "Keys of S3 in a Secret; not needed with a cloud identity (serviceAccount.annotations).";
-          };
-          credentials = option {
-            type = types.secretRef "credentials";
-            default = null;
-            description = "Secret with the service account file of GCS, or the connection string of Azure.";
-          };
-          proxied = option {
-            type = types.bool;
-            default = true;
-            description = "Whether the server passes artifacts on; otherwise clients need access to the store themselves.";
-          };
-        };
-      };
-      ui = {
-        enabled = option {
-          type = types.bool;
-          default = true;
-          description = "Whether the UI is reachable from outside. MLflow has no switch for it: false leaves only /api in the route, and in the cluster it remains reachable.";
-        };
-        replicas = option {
-          type = types.positiveInt;
-          default = 1;
-          description = "Servers.";
+        host = option {
+          type = types.host;
+          default = null;
+          description = "Host of the database server.";
         };
         port = option {
           type = types.port;
-          derive =
-            { args, ... }:
-            let
-              port = if inCluster args == null then null else (addressOf args).explicitPort;
-            in
-            # Ports below 1024 are the Service's alone: the process is not root.
-            if port != null && port >= 1024 then port else 5000;
-          defaultText = "the port of `trackingUri`, else 5000";
-          description = "Port of the server.";
+          derive = { config, ... }: if config.backend.type == "mysql" then 3306 else 5432;
+          defaultText = "5432 for postgresql, 3306 for mysql";
+          description = "Port of the database server.";
         };
-        resources = common.resources {
-          cpu = "500m";
-          memory = "1536Mi";
-          limits.memory = "3Gi";
-        };
-      };
-      auth = {
-        enabled = option {
-          type = types.bool;
-          default = false;
-          description = "Whether users must log in.";
-        };
-        type = option {
-          type = types.enum [
-            "local"
-            "oidc"
-            "oauth"
-            "ldap"
-          ];
-          default = "local";
-          description = "MLflow's own users (basic-auth), or a proxy before the server.";
-        };
-        defaultPermission = option {
-          type = types.enum [
-            "READ"
-            "USE"
-            "EDIT"
-            "MANAGE"
-            "NO_PERMISSIONS"
-          ];
-          default = "READ";
-          description = "What a user may do with what others made (type local).";
+        username = option {
+          type = types.string;
+          derive = { config, ... }: config.backend.database;
+          defaultText = "the database's name";
+          description = "User of the database.";
         };
         database = option {
           type = types.string;
-          derive = { config, ... }: "${config.backend.database}_auth";
-          defaultText = "BACKEND_auth";
-          description = "Database of users, on the same server as the backend; it must not be the backend's own (type local).";
+          default = "mlflow";
+          description = "Name of the database.";
         };
         secretRef = option {
-          type = types.dnsSubdomain;
+          type = types.secretRef "password";
           default = null;
-          defaultText = "NAME-auth";
-          description = "Secret with the keys admin-username, admin-password and secret-key (local), or client-secret and cookie-secret (proxy).";
-        };
-        issuer = option {
-          type = types.url;
-          default = null;
-          description = "Issuer URL (oidc); for ldap that of the OpenID Connect bridge before the directory, such as Dex.";
-        };
-        provider = option {
-          type = types.string;
-          default = null;
-          example = "github";
-          description = "Provider of oauth2-proxy (oauth).";
-        };
-        clientId = option {
-          type = types.string;
-          default = null;
-          description = "Client id at the issuer or provider (oidc, oauth, ldap).";
-        };
-        emailDomains = option {
-          type = types.nonEmptyListOf types.string;
-          default = [ "*" ];
-          description = "Domains of the e-mail addresses that may log in (oidc, oauth, ldap).";
-        };
-        proxyImage = option {
-          type = types.imageReference;
-          default = null;
-          description = "Image of oauth2-proxy, which runs before the server (oidc, oauth, ldap).";
+          defaultText = "{ name = \"NAME-db\"; key = \"password\"; }";
+          description = "Password of the database user.";
         };
       };
-      migrate = option {
-        type = types.bool;
-        derive = { config, ... }: config.backend.type != "sqlite";
-        defaultText = "true but for sqlite";
-        description = "Whether a Job brings the database's schema up to date before new servers start.";
+    };
+    artifactStore = section {
+      wire = {
+        inherit (wiring) bucket;
+        s3 = wiring.bucket;
       };
-      gc = {
-        enabled = option {
+      options = {
+        type = option {
+          type = types.enum [
+            "s3"
+            "gcs"
+            "azure"
+            "local"
+          ];
+          default = "local";
+          description = "Where artifacts are kept; local is the server's volume.";
+        };
+        bucket = option {
+          type = types.string;
+          default = null;
+          description = "Bucket, or container of Azure.";
+        };
+        path = option {
+          type = types.string;
+          default = "";
+          description = "Prefix within the bucket; slashes around it make no difference.";
+        };
+        endpoint = option {
+          type = types.urlOrEndpoint;
+          default = null;
+          description = "URL of an S3 server other than Amazon's.";
+        };
+        region = option {
+          type = types.string;
+          default = null;
+          description = "Region of the bucket.";
+        };
+        account = option {
+          type = types.string;
+          default = null;
+          description = "Storage account of Azure.";
+        };
+        secretRef = option {
+          type = types.accessKeyRef;
+          default = null;
+          description = "Keys of S3 in a Secret; not needed with a cloud identity (serviceAccount.annotations).";
+        };
+        credentials = option {
+          type = types.secretRef "credentials";
+          default = null;
+          description = "Secret with the service account file of GCS, or the connection string of Azure.";
+        };
+        proxied = option {
           type = types.bool;
-          default = false;
-          description = "Whether a CronJob removes what was deleted.";
-        };
-        schedule = option {
-          type = types.cron;
-          default = "0 3 * * 0";
-          description = "When it runs.";
-        };
-        olderThan = option {
-          type = types.duration;
-          default = "30d";
-          description = "How long deleted runs are kept.";
+          default = true;
+          description = "Whether the server passes artifacts on; otherwise clients need access to the store themselves.";
         };
       };
-      workers = option {
+    };
+    ui = {
+      enabled = option {
+        type = types.bool;
+        default = true;
+        description = "Whether the UI is reachable from outside. MLflow has no switch for it: false leaves only /api in the route, and in the cluster it remains reachable.";
+      };
+      replicas = option {
         type = types.positiveInt;
-        default = 2;
-        description = "Processes per server, about 260 MB each.";
+        default = 1;
+        description = "Servers.";
       };
-      jobs = option {
+      port = option {
+        type = types.port;
+        derive =
+          { args, ... }:
+          let
+            port = if inCluster args == null then null else (addressOf args).explicitPort;
+          in
+          # Ports below 1024 are the Service's alone: the process is not root.
+          if port != null && port >= 1024 then port else 5000;
+        defaultText = "the port of `trackingUri`, else 5000";
+        description = "Port of the server.";
+      };
+      resources = common.resources {
+        cpu = "500m";
+        memory = "1536Mi";
+        limits.memory = "3Gi";
+      };
+    };
+    auth = {
+      enabled = option {
         type = types.bool;
         default = false;
-        description = "Whether servers run MLflow's own job workers (GenAI scorers), about 1.8 GB more per server.";
+        description = "Whether users must log in.";
       };
-      allowedHosts = option {
-        type = types.listOf types.string;
-        default = [ ];
-        description = "Host headers that are accepted beside the Service's names, the route's host and private addresses.";
+      type = option {
+        type = types.enum [
+          "local"
+          "oidc"
+          "oauth"
+          "ldap"
+        ];
+        default = "local";
+        description = "MLflow's own users (basic-auth), or a proxy before the server.";
       };
-      storage = common.storage "10Gi";
-      inherit (common)
-        serviceAccount
-        podDisruptionBudget
-        networkPolicy
-        autoscaling
-        ;
-      monitoring = common.monitoring // common.alerts;
-      ingress =
-        let
-          base = common.ingress { };
-        in
-        base
-        // {
-          enabled = base.enabled // {
-            derive = { args, ... }: (args.ingress.host or null) != null || outside args;
-            defaultText = "true when `ingress.host` is given or `trackingUri` is outside the cluster";
-          };
-          host = base.host // {
+      defaultPermission = option {
+        type = types.enum [
+          "READ"
+          "USE"
+          "EDIT"
+          "MANAGE"
+          "NO_PERMISSIONS"
+        ];
+        default = "READ";
+        description = "What a user may do with what others made (type local).";
+      };
+      database = option {
+        type = types.string;
+        derive = { config, ... }: "${config.backend.database}_auth";
+        defaultText = "BACKEND_auth";
+        description = "Database of users, on the same server as the backend; it must not be the backend's own (type local).";
+      };
+      secretRef = option {
+        type = types.dnsSubdomain;
+        default = null;
+        defaultText = "NAME-auth";
+        description = "Secret with the keys admin-username, admin-password and secret-key (local), or client-secret and cookie-secret (proxy).";
+      };
+      issuer = option {
+        type = types.url;
+        default = null;
+        description = "Issuer URL (oidc); for ldap that of the OpenID Connect bridge before the directory, such as Dex.";
+      };
+      provider = option {
+        type = types.string;
+        default = null;
+        example = "github";
+        description = "Provider of oauth2-proxy (oauth).";
+      };
+      clientId = option {
+        type = types.string;
+        default = null;
+        description = "Client id at the issuer or provider (oidc, oauth, ldap).";
+      };
+      emailDomains = option {
+        type = types.nonEmptyListOf types.string;
+        default = [ "*" ];
+        description = "Domains of the e-mail addresses that may log in (oidc, oauth, ldap).";
+      };
+      proxyImage = option {
+        type = types.imageReference;
+        default = null;
+        description = "Image of oauth2-proxy, which runs before the server (oidc, oauth, ldap).";
+      };
+    };
+    migrate = option {
+      type = types.bool;
+      derive = { config, ... }: config.backend.type != "sqlite";
+      defaultText = "true but for sqlite";
+      description = "Whether a Job brings the database's schema up to date before new servers start.";
+    };
+    gc = {
+      enabled = option {
+        type = types.bool;
+        default = false;
+        description = "Whether a CronJob removes what was deleted.";
+      };
+      schedule = option {
+        type = types.cron;
+        default = "0 3 * * 0";
+        description = "When it runs.";
+      };
+      olderThan = option {
+        type = types.duration;
+        default = "30d";
+        description = "How long deleted runs are kept.";
+      };
+    };
+    workers = option {
+      type = types.positiveInt;
+      default = 2;
+      description = "Processes per server, about 260 MB each.";
+    };
+    jobs = option {
+      type = types.bool;
+      default = false;
+      description = "Whether servers run MLflow's own job workers (GenAI scorers), about 1.8 GB more per server.";
+    };
+    allowedHosts = option {
+      type = types.listOf types.string;
+      default = [ ];
+      description = "Host headers that are accepted beside the Service's names, the route's host and private addresses.";
+    };
+    storage = common.storage "10Gi";
+    inherit (common)
+      serviceAccount
+      podDisruptionBudget
+      networkPolicy
+      autoscaling
+      ;
+    monitoring = common.monitoring // common.alerts;
+    ingress =
+      let
+        base = common.ingress { };
+      in
+      base
+      // {
+        enabled = base.enabled // {
+          derive = { args, ... }: (args.ingress.host or null) != null || outside args;
+          defaultText = "true when `ingress.host` is given or `trackingUri` is outside the cluster";
+        };
+        host = base.host // {
+          derive =
+            {
+              config,
+              settings,
+              args,
+              ...
+            }:
+            if outside args then
+              (addressOf args).host
+            else if settings.domain == null then
+              null
+            else
+              "${config.name}.${settings.domain}";
+        };
+        tls = base.tls // {
+          enabled = base.tls.enabled // {
             derive =
-              { config, settings, args, ... }:
-              if outside args then
-                (addressOf args).host
-              else if settings.domain == null then
-                null
-              else
-                "${config.name}.${settings.domain}";
-          };
-          tls = base.tls // {
-            enabled = base.tls.enabled // {
-              derive =
-                { settings, args, ... }:
-                if outside args then (addressOf args).scheme == "https" else settings.ingress.tls.enabled;
-            };
+              { settings, args, ... }:
+              if outside args then (addressOf args).scheme == "https" else settings.ingress.tls.enabled;
           };
         };
-    };
+      };
+  };
 
   versions = {
     "3.17.2".images = {
@@ -471,7 +474,9 @@ in
   requires =
     { config, ... }:
     (if config.monitoring.enabled then [ "prometheus-operator" ] else [ ])
-    ++ (if config.ingress.enabled && config.ingress.gateway.name != null then [ "gateway-api" ] else [ ]);
+    ++ (
+      if config.ingress.enabled && config.ingress.gateway.name != null then [ "gateway-api" ] else [ ]
+    );
 
   checks =
     {
@@ -556,13 +561,14 @@ in
         message = "${config.backend.type} needs the host of its server; expected a host, or backend = postgres.endpoints.<database>";
       }
       {
-        when = config.backend.type != "sqlite" && store.type == "local" && several && config.storage.accessMode != "ReadWriteMany";
+        when =
+          config.backend.type != "sqlite"
+          && store.type == "local"
+          && several
+          && config.storage.accessMode != "ReadWriteMany";
         path = "storage.accessMode";
         message = "local artifacts with several servers need a ReadWriteMany volume, found ${config.storage.accessMode}${
-          if config.storage.storageClass == null then
-            " (and a storageClass that can do it)"
-          else
-            ""
+          if config.storage.storageClass == null then " (and a storageClass that can do it)" else ""
         }; or use artifactStore.type s3, gcs or azure";
       }
       {
@@ -586,14 +592,17 @@ in
         message = "a storage account belongs to azure, found type ${store.type}";
       }
       {
-        when = store.type != "s3" && (store.endpoint != null || store.region != null || store.secretRef != null);
+        when =
+          store.type != "s3" && (store.endpoint != null || store.region != null || store.secretRef != null);
         path = "artifactStore.type";
         message = "endpoint, region and secretRef belong to s3, found type ${store.type}";
       }
       {
         when = (store.type == "s3" || store.type == "local") && store.credentials != null;
         path = "artifactStore.credentials";
-        message = "credentials belong to gcs and azure; ${store.type} takes ${if store.type == "s3" then "secretRef" else "none"}";
+        message = "credentials belong to gcs and azure; ${store.type} takes ${
+          if store.type == "s3" then "secretRef" else "none"
+        }";
       }
       {
         when = store.type == "local" && !store.proxied;
@@ -621,14 +630,21 @@ in
         message = "MLflow ${version} checks no host names; leave it out";
       }
       {
-        when = config.auth.enabled && config.auth.type == "local" && config.auth.database == config.backend.database;
+        when =
+          config.auth.enabled
+          && config.auth.type == "local"
+          && config.auth.database == config.backend.database;
         path = "auth.database";
         message = "users and runs cannot share the database ${config.backend.database}; give users one of their own";
       }
       {
         when = !config.auth.enabled && args ? auth && removeAttrs args.auth [ "enabled" ] != { };
         path = "auth.enabled";
-        message = "is false, so that ${concatStringsSep ", " (map (name: "auth.${name}") (builtins.attrNames (removeAttrs args.auth [ "enabled" ])))} would have no effect; set it to true";
+        message = "is false, so that ${
+          concatStringsSep ", " (
+            map (name: "auth.${name}") (builtins.attrNames (removeAttrs args.auth [ "enabled" ]))
+          )
+        } would have no effect; set it to true";
       }
       {
         when = proxied config && config.auth.proxyImage == null;
@@ -638,7 +654,12 @@ in
       {
         when = proxied config && config.auth.type != "oauth" && config.auth.issuer == null;
         path = "auth.issuer";
-        message = "${config.auth.type} needs an issuer URL${if config.auth.type == "ldap" then ", that of the OpenID Connect bridge before the directory" else ""}";
+        message = "${config.auth.type} needs an issuer URL${
+          if config.auth.type == "ldap" then
+            ", that of the OpenID Connect bridge before the directory"
+          else
+            ""
+        }";
       }
       {
         when = proxied config && config.auth.type == "oauth" && config.auth.provider == null;
@@ -684,7 +705,10 @@ in
         text = "runs are kept in SQLite on one volume: fit for a trial, not for a team";
       }
       {
-        when = config.artifactStore.type == "s3" && config.artifactStore.secretRef == null && config.serviceAccount.annotations == { };
+        when =
+          config.artifactStore.type == "s3"
+          && config.artifactStore.secretRef == null
+          && config.serviceAccount.annotations == { };
         text = "no keys (artifactStore.secretRef) and no cloud identity (serviceAccount.annotations) for the bucket: the server can only use what its nodes may use";
       }
       {
@@ -717,7 +741,16 @@ in
       # What clients use: the address as the user wrote it.
       http = own // (if cluster != null then { url = args.trackingUri; } else { });
     }
-    // (if outside args then { external = own // { url = args.trackingUri; }; } else { });
+    // (
+      if outside args then
+        {
+          external = own // {
+            url = args.trackingUri;
+          };
+        }
+      else
+        { }
+    );
 
   connections =
     { config, ... }:
@@ -769,11 +802,18 @@ in
     ];
 
   secrets =
-    { config, name, namespace, ... }:
+    {
+      config,
+      name,
+      namespace,
+      ...
+    }:
     let
       store = config.artifactStore;
       authSecret = if config.auth.secretRef == null then "${name}-auth" else config.auth.secretRef;
-      key = key: purpose: extra: { inherit key purpose; } // extra;
+      key =
+        key: purpose: extra:
+        { inherit key purpose; } // extra;
     in
     (
       if config.backend.type == "sqlite" then
@@ -991,7 +1031,17 @@ in
           };
 
       # MySQL's password must go into the URI, encoded; everything else is read from the environment as it is.
-      launch = command: if mysql then [ "python" "-c" launcher ] ++ command else command;
+      launch =
+        command:
+        if mysql then
+          [
+            "python"
+            "-c"
+            launcher
+          ]
+          ++ command
+        else
+          command;
 
       serverArgs = [
         "--host"
@@ -1015,10 +1065,42 @@ in
             (artifactUri config)
           ]
       )
-      ++ (if modern then [ "--allowed-hosts" (concatStringsSep "," hosts) ] else [ ])
-      ++ (if config.monitoring.enabled then [ "--expose-prometheus" "/prometheus" ] else [ ])
-      ++ (if prefix != "" then [ "--static-prefix" prefix ] else [ ])
-      ++ (if local then [ "--app-name" "basic-auth" ] else [ ]);
+      ++ (
+        if modern then
+          [
+            "--allowed-hosts"
+            (concatStringsSep "," hosts)
+          ]
+        else
+          [ ]
+      )
+      ++ (
+        if config.monitoring.enabled then
+          [
+            "--expose-prometheus"
+            "/prometheus"
+          ]
+        else
+          [ ]
+      )
+      ++ (
+        if prefix != "" then
+          [
+            "--static-prefix"
+            prefix
+          ]
+        else
+          [ ]
+      )
+      ++ (
+        if local then
+          [
+            "--app-name"
+            "basic-auth"
+          ]
+        else
+          [ ]
+      );
 
       probe = k8s.httpProbe;
       health = {
@@ -1027,8 +1109,18 @@ in
         timeoutSeconds = 5;
       };
 
-      storeMounts = if store.credentials != null && store.type == "gcs" then { store = { mountPath = "/secrets/store"; readOnly = true; }; } else { };
-      storeVolumes = if storeMounts == { } then { } else { store.secret.secretName = store.credentials.name; };
+      storeMounts =
+        if store.credentials != null && store.type == "gcs" then
+          {
+            store = {
+              mountPath = "/secrets/store";
+              readOnly = true;
+            };
+          }
+        else
+          { };
+      storeVolumes =
+        if storeMounts == { } then { } else { store.secret.secretName = store.credentials.name; };
 
       server = {
         name = "mlflow";
@@ -1038,23 +1130,36 @@ in
           "server"
         ];
         args = serverArgs;
-        env =
-          databaseEnv
-          ++ [
-            (
-              common
-              // storeEnv
-              // authEnv
-              // (if modern then { MLFLOW_SERVER_ENABLE_JOB_EXECUTION = if config.jobs then "true" else "false"; } else { })
+        env = databaseEnv ++ [
+          (
+            common
+            // storeEnv
+            // authEnv
+            // (
+              if modern then
+                { MLFLOW_SERVER_ENABLE_JOB_EXECUTION = if config.jobs then "true" else "false"; }
+              else
+                { }
             )
-          ];
+          )
+        ];
         ports = if proxy then { } else { http = port; };
         mounts = {
           tmp = "/tmp";
         }
         // (if volume then { data = "/data"; } else { })
         // (if config.monitoring.enabled then { prometheus = "/prometheus"; } else { })
-        // (if local then { config = { mountPath = "/etc/mlflow"; readOnly = true; }; } else { })
+        // (
+          if local then
+            {
+              config = {
+                mountPath = "/etc/mlflow";
+                readOnly = true;
+              };
+            }
+          else
+            { }
+        )
         // storeMounts;
         inherit (config.ui) resources;
         # Imports and a first migration take up to a minute; an unreachable database is retried with growing pauses.
@@ -1090,13 +1195,13 @@ in
         ]
         ++ (if auth.type == "oauth" then [ ] else [ "--oidc-issuer-url=${auth.issuer}" ])
         ++ map (domain: "--email-domain=${domain}") auth.emailDomains
-        ++ (
-          if config.monitoring.enabled then [ "--skip-auth-route=GET=^${prefix}/metrics$" ] else [ ]
-        )
+        ++ (if config.monitoring.enabled then [ "--skip-auth-route=GET=^${prefix}/metrics$" ] else [ ])
         ++ (
           if config.ingress.enabled then
             [
-              "--redirect-url=${if config.ingress.tls.enabled then "https" else "http"}://${config.ingress.host}/oauth2/callback"
+              "--redirect-url=${
+                if config.ingress.tls.enabled then "https" else "http"
+              }://${config.ingress.host}/oauth2/callback"
             ]
           else
             [ ]
@@ -1132,7 +1237,12 @@ in
           tmp = { };
         }
         // storeVolumes
-        // (if volume && config.backend.type != "sqlite" then { data.persistentVolumeClaim.claimName = "${name}-data"; } else { });
+        // (
+          if volume && config.backend.type != "sqlite" then
+            { data.persistentVolumeClaim.claimName = "${name}-data"; }
+          else
+            { }
+        );
         serviceAccount = account;
         pod.enableServiceLinks = false;
       };
@@ -1307,7 +1417,11 @@ in
     ++ k8s.route {
       inherit name;
       inherit (endpoints.http) port;
-      paths = if config.ui.enabled then [ (if prefix == "" then config.ingress.path else prefix) ] else [ "${prefix}/api" ];
+      paths =
+        if config.ui.enabled then
+          [ (if prefix == "" then config.ingress.path else prefix) ]
+        else
+          [ "${prefix}/api" ];
       # Models are larger than what proxies let through by default.
       annotations = {
         "nginx.ingress.kubernetes.io/proxy-body-size" = "0";

@@ -53,15 +53,27 @@ let
 in
 {
   missing = {
-    testBothRequiredOptionsAreNamed = says (mkMLflowTracking { }) "mkMLflowTracking: namespace: required option is missing.*\n *mkMLflowTracking: trackingUri: required option is missing";
-    testRequiredSectionIsNamed = says (mkKServeInference { name = "churn"; }) "mkKServeInference: predictor";
+    testBothRequiredOptionsAreNamed =
+      says (mkMLflowTracking { })
+        "mkMLflowTracking: namespace: required option is missing.*\n *mkMLflowTracking: trackingUri: required option is missing";
+    testRequiredSectionIsNamed = says (mkKServeInference {
+      name = "churn";
+    }) "mkKServeInference: predictor";
   };
 
   names = {
-    testUnknownOptionNamesNearest = says (mkKServeInference (churn // { minReplcas = 1; })) "mkKServeInference: minReplcas: unknown option; did you mean minReplicas\\?";
-    testNestedUnknownOptionNamesNearest = says (mkMLflowTracking (mlflow // { ui.replica = 2; })) "ui.replica: unknown option; did you mean ui.replicas\\?";
-    testPositionOfTheUsersOwnFile = says (mkMLflowTracking (mlflow // { ui.replica = 2; })) "at .*tests/nix/mistakes.nix:[0-9]+:[0-9]+";
-    testInvalidNamespaceSuggestsOne = says (mkMLflowTracking (mlflow // { namespace = "ML_Platform"; })) "namespace: the string \"ML_Platform\" is not a valid name; .*did you mean ml-platform\\?";
+    testUnknownOptionNamesNearest = says (mkKServeInference (
+      churn // { minReplcas = 1; }
+    )) "mkKServeInference: minReplcas: unknown option; did you mean minReplicas\\?";
+    testNestedUnknownOptionNamesNearest = says (mkMLflowTracking (
+      mlflow // { ui.replica = 2; }
+    )) "ui.replica: unknown option; did you mean ui.replicas\\?";
+    testPositionOfTheUsersOwnFile = says (mkMLflowTracking (
+      mlflow // { ui.replica = 2; }
+    )) "at .*tests/nix/mistakes.nix:[0-9]+:[0-9]+";
+    testInvalidNamespaceSuggestsOne = says (mkMLflowTracking (
+      mlflow // { namespace = "ML_Platform"; }
+    )) "namespace: the string \"ML_Platform\" is not a valid name; .*did you mean ml-platform\\?";
     testLongNameSaysHowLong = says (mkPostgreSQL {
       namespace = "data";
       name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
@@ -69,10 +81,18 @@ in
   };
 
   values = {
-    testNumberAsText = says (mkMLflowTracking (mlflow // { ui.replicas = "2"; })) "ui.replicas: expected an integer ≥ 1, found the string \"2\"";
-    testNegativeNumber = says (mkMLflowTracking (mlflow // { ui.replicas = -1; })) "ui.replicas: expected an integer ≥ 1, found -1";
-    testPortOutOfRange = says (mkMLflowTracking (mlflow // { backend.port = 70000; })) "backend.port: expected a port \\(1-65535\\), found 70000";
-    testQuantityWithBytes = says (mkMLflowTracking (mlflow // { storage.size = "10GB"; })) "storage.size: .*not a quantity; did you mean 10G or 10Gi\\?";
+    testNumberAsText = says (mkMLflowTracking (
+      mlflow // { ui.replicas = "2"; }
+    )) "ui.replicas: expected an integer ≥ 1, found the string \"2\"";
+    testNegativeNumber = says (mkMLflowTracking (
+      mlflow // { ui.replicas = -1; }
+    )) "ui.replicas: expected an integer ≥ 1, found -1";
+    testPortOutOfRange = says (mkMLflowTracking (
+      mlflow // { backend.port = 70000; }
+    )) "backend.port: expected a port \\(1-65535\\), found 70000";
+    testQuantityWithBytes = says (mkMLflowTracking (
+      mlflow // { storage.size = "10GB"; }
+    )) "storage.size: .*not a quantity; did you mean 10G or 10Gi\\?";
     testLimitBelowRequest = says (mkMLflowTracking (
       mlflow
       // {
@@ -82,20 +102,39 @@ in
         };
       }
     )) "ui.resources.limits.memory: 2Gi is below the request 4Gi";
-    testEnumInCapitals = says (mkMLflowTracking (mlflow // { artifactStore.type = "S3"; })) "artifactStore.type: expected one of s3, gcs, azure, local.*did you mean s3\\?";
-    testEnumWithTypo = says (mkMLflowTracking (mlflow // { backend.type = "postgre"; })) "backend.type: expected one of postgresql, mysql, sqlite.*did you mean postgresql\\?";
-    testUrlWithoutScheme = says (mkMLflowTracking (mlflow // { trackingUri = "mlflow:5000"; })) "trackingUri: .*not a URL; expected http\\(s\\)://host\\[:port\\]";
-    testPercentTooLarge = says (mkKServeInference (churn // { canaryTraffic = 120; })) "canaryTraffic: expected an integer from 0 to 100, found 120";
-    testModelLocationAsImage = says (mkKServeInference (
-      churn
-      // {
-        predictor.containers = [ { image = "s3://models/bert:v1"; } ];
-      }
-    )) "predictor.containers\\[0\\].image: .*not an image reference; a model location belongs in storageUri";
-    testSecretInNix = says (mkMLflowTracking (mlflow // { backend.password = "x"; })) "backend.password: secrets do not belong in Nix; use backend.secretRef = \\{ name = .*; key = ";
-    testFunctionWhereTextIsExpected = says (mkMLflowTracking (mlflow // { namespace = x: x; })) "namespace: .*found a function";
-    testNullWhereTextIsExpected = says (mkMLflowTracking (mlflow // { namespace = null; })) "namespace: .*found null";
-    testPathWhereTextIsExpected = says (mkMLflowTracking (mlflow // { namespace = ./mistakes.nix; })) "namespace: .*found a path";
+    testEnumInCapitals = says (mkMLflowTracking (
+      mlflow // { artifactStore.type = "S3"; }
+    )) "artifactStore.type: expected one of s3, gcs, azure, local.*did you mean s3\\?";
+    testEnumWithTypo = says (mkMLflowTracking (
+      mlflow // { backend.type = "postgre"; }
+    )) "backend.type: expected one of postgresql, mysql, sqlite.*did you mean postgresql\\?";
+    testUrlWithoutScheme = says (mkMLflowTracking (
+      mlflow // { trackingUri = "mlflow:5000"; }
+    )) "trackingUri: .*not a URL; expected http\\(s\\)://host\\[:port\\]";
+    testPercentTooLarge = says (mkKServeInference (
+      churn // { canaryTraffic = 120; }
+    )) "canaryTraffic: expected an integer from 0 to 100, found 120";
+    testModelLocationAsImage =
+      says
+        (mkKServeInference (
+          churn
+          // {
+            predictor.containers = [ { image = "s3://models/bert:v1"; } ];
+          }
+        ))
+        "predictor.containers\\[0\\].image: .*not an image reference; a model location belongs in storageUri";
+    testSecretInNix = says (mkMLflowTracking (
+      mlflow // { backend.password = "x"; }
+    )) "backend.password: secrets do not belong in Nix; use backend.secretRef = \\{ name = .*; key = ";
+    testFunctionWhereTextIsExpected = says (mkMLflowTracking (
+      mlflow // { namespace = x: x; }
+    )) "namespace: .*found a function";
+    testNullWhereTextIsExpected = says (mkMLflowTracking (
+      mlflow // { namespace = null; }
+    )) "namespace: .*found null";
+    testPathWhereTextIsExpected = says (mkMLflowTracking (
+      mlflow // { namespace = ./mistakes.nix; }
+    )) "namespace: .*found a path";
     testListDeepInside = says (mkKServeInference (
       churn
       // {
@@ -110,8 +149,12 @@ in
   };
 
   combinations = {
-    testTrackingUriOfAnotherNamespace = says (mkMLflowTracking (mlflow // { trackingUri = "http://mlflow.other.svc:5000"; })) "trackingUri: names namespace other, but namespace is ml-platform; expected http://mlflow.ml-platform.svc:5000";
-    testSqliteAllowsOneServer = says (mkMLflowTracking (mlflow // { ui.replicas = 3; })) "ui.replicas: SQLite allows one server.*postgresql or mysql, or 1 replica";
+    testTrackingUriOfAnotherNamespace =
+      says (mkMLflowTracking (mlflow // { trackingUri = "http://mlflow.other.svc:5000"; }))
+        "trackingUri: names namespace other, but namespace is ml-platform; expected http://mlflow.ml-platform.svc:5000";
+    testSqliteAllowsOneServer = says (mkMLflowTracking (
+      mlflow // { ui.replicas = 3; }
+    )) "ui.replicas: SQLite allows one server.*postgresql or mysql, or 1 replica";
     testPipelinesWorkWithMySQLOnly = says (mkKubeflowPipelines {
       name = "kfp";
       metadata.database = "postgresql";
@@ -120,7 +163,9 @@ in
       name = "kfp";
       version = "2.0.5";
     }) "version: 2.0.5 cannot be deployed any more.*known: ";
-    testUnknownVersion = says (mkMLflowTracking (mlflow // { version = "9.9"; })) "version: unknown version 9.9; known: .*; nearest: ";
+    testUnknownVersion = says (mkMLflowTracking (
+      mlflow // { version = "9.9"; }
+    )) "version: unknown version 9.9; known: .*; nearest: ";
     testMinimumAboveMaximum = says (mkKServeInference (
       churn
       // {

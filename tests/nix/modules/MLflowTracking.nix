@@ -63,7 +63,8 @@ let
       at = filter (index: elemAt list index == name) (genList (index: index) (length list));
     in
     if at == [ ] then null else elemAt list (head at + 1);
-  hosts = args: builtins.filter builtins.isString (builtins.split "," (flagOf "--allowed-hosts" args));
+  hosts =
+    args: builtins.filter builtins.isString (builtins.split "," (flagOf "--allowed-hosts" args));
   kinds = args: map (object: object.kind) (objects args);
   says = args: msg: {
     expr = objects args;
@@ -150,7 +151,8 @@ in
     };
     testPortBelow1024IsTheServicesAlone = {
       expr = {
-        service = (head (one "Service" (base // { trackingUri = "http://mlflow.ml.svc:80"; })).spec.ports).port;
+        service =
+          (head (one "Service" (base // { trackingUri = "http://mlflow.ml.svc:80"; })).spec.ports).port;
         process = flagOf "--port" (base // { trackingUri = "http://mlflow.ml.svc:80"; });
       };
       expected = {
@@ -186,24 +188,26 @@ in
       };
     };
     testAddressOutsideLeavesTheOneInside = {
-      expr = builtins.mapAttrs (_: endpoint: endpoint.url) (mkMLflowTracking (
-        base // { trackingUri = "https://mlflow.example.com"; }
-      )).endpoints;
+      expr =
+        builtins.mapAttrs (_: endpoint: endpoint.url)
+          (mkMLflowTracking (base // { trackingUri = "https://mlflow.example.com"; })).endpoints;
       expected = {
         http = "http://mlflow.ml.svc:5000";
         external = "https://mlflow.example.com";
       };
     };
     testHostsAreAcceptedWithAndWithoutPort = {
-      expr = filter (host: !(elem host (hosts (base // { trackingUri = "https://mlflow.example.com"; })))) [
-        "mlflow"
-        "mlflow:*"
-        "mlflow.ml.svc"
-        "mlflow.ml.svc:*"
-        "mlflow.ml.svc.cluster.local:*"
-        "mlflow.example.com"
-        "localhost:*"
-      ];
+      expr =
+        filter (host: !(elem host (hosts (base // { trackingUri = "https://mlflow.example.com"; }))))
+          [
+            "mlflow"
+            "mlflow:*"
+            "mlflow.ml.svc"
+            "mlflow.ml.svc:*"
+            "mlflow.ml.svc.cluster.local:*"
+            "mlflow.example.com"
+            "localhost:*"
+          ];
       expected = [ ];
     };
     testPodAddressesAreAcceptedOnlyForMetrics = {
@@ -217,19 +221,23 @@ in
       ];
     };
     testPrefixOfTheAddressMovesTheProbes = {
-      expr = (container (base // { trackingUri = "https://ml.example.com/mlflow/"; })).readinessProbe.httpGet.path;
+      expr =
+        (container (base // { trackingUri = "https://ml.example.com/mlflow/"; }))
+        .readinessProbe.httpGet.path;
       expected = "/mlflow/health";
     };
     testWithoutUiOnlyTheApiIsRouted = {
-      expr = map (path: path.path) (
-        head (one "Ingress" (
-          base
-          // {
-            trackingUri = "https://mlflow.example.com";
-            ui.enabled = false;
-          }
-        )).spec.rules
-      ).http.paths;
+      expr =
+        map (path: path.path)
+          (head
+            (one "Ingress" (
+              base
+              // {
+                trackingUri = "https://mlflow.example.com";
+                ui.enabled = false;
+              }
+            )).spec.rules
+          ).http.paths;
       expected = [ "/api" ];
     };
   };
@@ -263,15 +271,17 @@ in
       expected = "mysql+pymysql://mlflow:{password}@db:3306/mlflow?charset=utf8mb4";
     };
     testMysqlPasswordIsEncodedAtStart = {
-      expr = map (word: if builtins.match ".*quote.*" word == null then word else "…") (container (
-        base
-        // {
-          backend = {
-            type = "mysql";
-            host = "db";
-          };
-        }
-      )).command;
+      expr =
+        map (word: if builtins.match ".*quote.*" word == null then word else "…")
+          (container (
+            base
+            // {
+              backend = {
+                type = "mysql";
+                host = "db";
+              };
+            }
+          )).command;
       expected = [
         "python"
         "-c"
@@ -281,7 +291,16 @@ in
       ];
     };
     testSpellingOfPostgres = {
-      expr = (mkMLflowTracking (base // { backend = { type = "postgres"; host = "h"; }; })).config.backend.type;
+      expr =
+        (mkMLflowTracking (
+          base
+          // {
+            backend = {
+              type = "postgres";
+              host = "h";
+            };
+          }
+        )).config.backend.type;
       expected = "postgresql";
     };
     testMigrationRunsBefore = {
@@ -305,7 +324,12 @@ in
       };
     };
     testUsersHaveADatabaseOfTheirOwn = {
-      expr = (head (filter (map': map'.metadata.name == "mlflow-auth") (ofKind "ConfigMap" (team // { auth.enabled = true; })))).data."basic_auth.ini";
+      expr =
+        (head (
+          filter (map': map'.metadata.name == "mlflow-auth") (
+            ofKind "ConfigMap" (team // { auth.enabled = true; })
+          )
+        )).data."basic_auth.ini";
       expected = ''
         [mlflow]
         default_permission = READ
@@ -330,17 +354,49 @@ in
       expected = null;
     };
     testGcs = {
-      expr = flagOf "--artifacts-destination" (team // { artifactStore = { type = "gcs"; bucket = "b"; path = "p/"; }; });
+      expr = flagOf "--artifacts-destination" (
+        team
+        // {
+          artifactStore = {
+            type = "gcs";
+            bucket = "b";
+            path = "p/";
+          };
+        }
+      );
       expected = "gs://b/p";
     };
     testAzure = {
-      expr = flagOf "--artifacts-destination" (team // { artifactStore = { type = "azure"; bucket = "c"; account = "acme"; }; });
+      expr = flagOf "--artifacts-destination" (
+        team
+        // {
+          artifactStore = {
+            type = "azure";
+            bucket = "c";
+            account = "acme";
+          };
+        }
+      );
       expected = "wasbs://c@acme.blob.core.windows.net";
     };
     testClientsTalkToTheStoreThemselves = {
       expr = {
-        destination = flagOf "--artifacts-destination" (team // { artifactStore = s3 // { proxied = false; }; });
-        root = flagOf "--default-artifact-root" (team // { artifactStore = s3 // { proxied = false; }; });
+        destination = flagOf "--artifacts-destination" (
+          team
+          // {
+            artifactStore = s3 // {
+              proxied = false;
+            };
+          }
+        );
+        root = flagOf "--default-artifact-root" (
+          team
+          // {
+            artifactStore = s3 // {
+              proxied = false;
+            };
+          }
+        );
       };
       expected = {
         destination = null;
@@ -367,18 +423,22 @@ in
     };
     testAdministratorIsGenerated = {
       expr = map (secret: secret.name) (
-        filter (secret: secret.name == "mlflow-auth") (mkMLflowTracking (team // { auth.enabled = true; })).secrets
+        filter (secret: secret.name == "mlflow-auth")
+          (mkMLflowTracking (team // { auth.enabled = true; })).secrets
       );
       expected = [ "mlflow-auth" ];
     };
     testMonitorLogsIn = {
-      expr = (head (one "ServiceMonitor" (
-        team
-        // {
-          auth.enabled = true;
-          monitoring.enabled = true;
-        }
-      )).spec.endpoints).basicAuth.username;
+      expr =
+        (head
+          (one "ServiceMonitor" (
+            team
+            // {
+              auth.enabled = true;
+              monitoring.enabled = true;
+            }
+          )).spec.endpoints
+        ).basicAuth.username;
       expected = {
         name = "mlflow-auth";
         key = "admin-username";
@@ -404,39 +464,174 @@ in
   };
 
   mistakes = {
-    testNameOfAnotherService = says (base // { name = "tracker"; }) "trackingUri: names the Service mlflow, but name is tracker; expected http://tracker.ml.svc:5000";
-    testPortOfAnother = says (base // { ui.port = 5001; }) "trackingUri: names port 5000, but ui.port is 5001";
-    testTlsInTheCluster = says (base // { trackingUri = "https://mlflow.ml.svc:5000"; }) "trackingUri: the server itself speaks http";
-    testTwoHosts = says (base // { trackingUri = "https://a.example.com"; ingress.host = "b.example.com"; }) "ingress.host: is b.example.com, but trackingUri names a.example.com";
-    testAddressOutsideWithoutRoute = says (base // { trackingUri = "https://a.example.com"; ingress.enabled = false; }) "ingress.enabled: trackingUri https://a.example.com is outside the cluster";
-    testIngressWithoutHost = says (base // { ingress.enabled = true; }) "ingress.host: an ingress needs a host";
-    testSqliteWithAHost = says (base // { backend.host = "db"; }) "backend.host: SQLite is a file on the server's volume";
-    testSqliteWithAnAutoscaler = says (base // { autoscaling.enabled = true; }) "autoscaling.enabled: SQLite allows one server";
-    testDatabaseWithoutHost = says (base // { backend.type = "mysql"; }) "backend.host: mysql needs the host of its server";
-    testLocalArtifactsOfSeveralServers = says (base // { backend = postgres; ui.replicas = 2; }) "storage.accessMode: local artifacts with several servers need a ReadWriteMany volume, found ReadWriteOnce";
-    testStoreWithoutBucket = says (base // { artifactStore.type = "gcs"; }) "artifactStore.bucket: gcs needs a bucket";
-    testLocalWithABucket = says (base // { artifactStore.bucket = "b"; }) "artifactStore.bucket: local artifacts have no bucket";
-    testAzureWithoutAccount = says (base // { artifactStore = { type = "azure"; bucket = "c"; }; }) "artifactStore.account: azure needs the storage account";
-    testAccountWithoutAzure = says (team // { artifactStore = s3 // { account = "a"; }; }) "artifactStore.account: a storage account belongs to azure, found type s3";
-    testEndpointWithoutS3 = says (base // { artifactStore.endpoint = "http://x"; }) "artifactStore.type: endpoint, region and secretRef belong to s3";
-    testCredentialsWithS3 = says (team // { artifactStore = s3 // { credentials.name = "x"; }; }) "artifactStore.credentials: credentials belong to gcs and azure";
-    testLocalCannotBePassedBy = says (base // { artifactStore.proxied = false; }) "artifactStore.proxied: clients cannot reach the server's volume";
-    testNoUiWithAnIngress = says (base // { ui.enabled = false; ingress.host = "a.example.com"; }) "ui.enabled: false leaves only /api reachable";
-    testOldImageHasNoDrivers = says (team // { version = "2.22.5"; }) "image: MLflow 2.22.5 has no image with drivers";
-    testOldServerHasNoJobs = says (base // { version = "2.22.5"; jobs = true; }) "jobs: MLflow 2.22.5 has no job workers";
-    testOldServerChecksNoHosts = says (base // { version = "2.22.5"; allowedHosts = [ "x" ]; }) "allowedHosts: MLflow 2.22.5 checks no host names";
-    testUsersInTheSameDatabase = says (team // { auth = { enabled = true; database = "mlflow"; }; }) "auth.database: users and runs cannot share the database mlflow";
-    testLoginThatIsOff = says (base // { auth.type = "oidc"; }) "auth.enabled: is false, so that auth.type would have no effect";
-    testProxyWithoutImage = says (team // { auth = removeAttrs oidc [ "proxyImage" ]; }) "auth.proxyImage: oidc goes through oauth2-proxy";
-    testOidcWithoutIssuer = says (team // { auth = removeAttrs oidc [ "issuer" ]; }) "auth.issuer: oidc needs an issuer URL";
-    testLdapNeedsABridge = says (team // { auth = removeAttrs oidc [ "issuer" ] // { type = "ldap"; }; }) "auth.issuer: ldap needs an issuer URL, that of the OpenID Connect bridge";
-    testOauthWithoutProvider = says (team // { auth = oidc // { type = "oauth"; }; }) "auth.provider: oauth needs a provider";
-    testOidcWithoutClient = says (team // { auth = removeAttrs oidc [ "clientId" ]; }) "auth.clientId: oidc needs a client id";
-    testCleanerWithSqlite = says (base // { gc.enabled = true; }) "gc.enabled: the cleaner cannot share SQLite's volume";
-    testCleanerOfLocalArtifacts = says (base // { backend = postgres; gc.enabled = true; }) "gc.enabled: the cleaner removes artifacts on the server's volume, which must be ReadWriteMany";
-    testMigrationOfSqlite = says (base // { migrate = true; }) "migrate: SQLite lies on the server's volume";
-    testFewestAboveMost = says (team // { autoscaling = { enabled = true; minReplicas = 5; }; }) "autoscaling.minReplicas: minReplicas \\(5\\) exceeds maxReplicas \\(3\\)";
-    testUnknownImage = says (base // { image.servr = "x/y:1"; }) "image.servr: no image of that name; there are: server; did you mean server\\?";
+    testNameOfAnotherService = says (
+      base // { name = "tracker"; }
+    ) "trackingUri: names the Service mlflow, but name is tracker; expected http://tracker.ml.svc:5000";
+    testPortOfAnother = says (
+      base // { ui.port = 5001; }
+    ) "trackingUri: names port 5000, but ui.port is 5001";
+    testTlsInTheCluster = says (
+      base // { trackingUri = "https://mlflow.ml.svc:5000"; }
+    ) "trackingUri: the server itself speaks http";
+    testTwoHosts = says (
+      base
+      // {
+        trackingUri = "https://a.example.com";
+        ingress.host = "b.example.com";
+      }
+    ) "ingress.host: is b.example.com, but trackingUri names a.example.com";
+    testAddressOutsideWithoutRoute = says (
+      base
+      // {
+        trackingUri = "https://a.example.com";
+        ingress.enabled = false;
+      }
+    ) "ingress.enabled: trackingUri https://a.example.com is outside the cluster";
+    testIngressWithoutHost = says (
+      base // { ingress.enabled = true; }
+    ) "ingress.host: an ingress needs a host";
+    testSqliteWithAHost = says (
+      base // { backend.host = "db"; }
+    ) "backend.host: SQLite is a file on the server's volume";
+    testSqliteWithAnAutoscaler = says (
+      base // { autoscaling.enabled = true; }
+    ) "autoscaling.enabled: SQLite allows one server";
+    testDatabaseWithoutHost = says (
+      base // { backend.type = "mysql"; }
+    ) "backend.host: mysql needs the host of its server";
+    testLocalArtifactsOfSeveralServers =
+      says
+        (
+          base
+          // {
+            backend = postgres;
+            ui.replicas = 2;
+          }
+        )
+        "storage.accessMode: local artifacts with several servers need a ReadWriteMany volume, found ReadWriteOnce";
+    testStoreWithoutBucket = says (
+      base // { artifactStore.type = "gcs"; }
+    ) "artifactStore.bucket: gcs needs a bucket";
+    testLocalWithABucket = says (
+      base // { artifactStore.bucket = "b"; }
+    ) "artifactStore.bucket: local artifacts have no bucket";
+    testAzureWithoutAccount = says (
+      base
+      // {
+        artifactStore = {
+          type = "azure";
+          bucket = "c";
+        };
+      }
+    ) "artifactStore.account: azure needs the storage account";
+    testAccountWithoutAzure = says (
+      team
+      // {
+        artifactStore = s3 // {
+          account = "a";
+        };
+      }
+    ) "artifactStore.account: a storage account belongs to azure, found type s3";
+    testEndpointWithoutS3 = says (
+      base // { artifactStore.endpoint = "http://x"; }
+    ) "artifactStore.type: endpoint, region and secretRef belong to s3";
+    testCredentialsWithS3 = says (
+      team
+      // {
+        artifactStore = s3 // {
+          credentials.name = "x";
+        };
+      }
+    ) "artifactStore.credentials: credentials belong to gcs and azure";
+    testLocalCannotBePassedBy = says (
+      base // { artifactStore.proxied = false; }
+    ) "artifactStore.proxied: clients cannot reach the server's volume";
+    testNoUiWithAnIngress = says (
+      base
+      // {
+        ui.enabled = false;
+        ingress.host = "a.example.com";
+      }
+    ) "ui.enabled: false leaves only /api reachable";
+    testOldImageHasNoDrivers = says (
+      team // { version = "2.22.5"; }
+    ) "image: MLflow 2.22.5 has no image with drivers";
+    testOldServerHasNoJobs = says (
+      base
+      // {
+        version = "2.22.5";
+        jobs = true;
+      }
+    ) "jobs: MLflow 2.22.5 has no job workers";
+    testOldServerChecksNoHosts = says (
+      base
+      // {
+        version = "2.22.5";
+        allowedHosts = [ "x" ];
+      }
+    ) "allowedHosts: MLflow 2.22.5 checks no host names";
+    testUsersInTheSameDatabase = says (
+      team
+      // {
+        auth = {
+          enabled = true;
+          database = "mlflow";
+        };
+      }
+    ) "auth.database: users and runs cannot share the database mlflow";
+    testLoginThatIsOff = says (
+      base // { auth.type = "oidc"; }
+    ) "auth.enabled: is false, so that auth.type would have no effect";
+    testProxyWithoutImage = says (
+      team // { auth = removeAttrs oidc [ "proxyImage" ]; }
+    ) "auth.proxyImage: oidc goes through oauth2-proxy";
+    testOidcWithoutIssuer = says (
+      team // { auth = removeAttrs oidc [ "issuer" ]; }
+    ) "auth.issuer: oidc needs an issuer URL";
+    testLdapNeedsABridge = says (
+      team
+      // {
+        auth = removeAttrs oidc [ "issuer" ] // {
+          type = "ldap";
+        };
+      }
+    ) "auth.issuer: ldap needs an issuer URL, that of the OpenID Connect bridge";
+    testOauthWithoutProvider = says (
+      team
+      // {
+        auth = oidc // {
+          type = "oauth";
+        };
+      }
+    ) "auth.provider: oauth needs a provider";
+    testOidcWithoutClient = says (
+      team // { auth = removeAttrs oidc [ "clientId" ]; }
+    ) "auth.clientId: oidc needs a client id";
+    testCleanerWithSqlite = says (
+      base // { gc.enabled = true; }
+    ) "gc.enabled: the cleaner cannot share SQLite's volume";
+    testCleanerOfLocalArtifacts = says (
+      base
+      // {
+        backend = postgres;
+        gc.enabled = true;
+      }
+    ) "gc.enabled: the cleaner removes artifacts on the server's volume, which must be ReadWriteMany";
+    testMigrationOfSqlite = says (
+      base // { migrate = true; }
+    ) "migrate: SQLite lies on the server's volume";
+    testFewestAboveMost = says (
+      team
+      // {
+        autoscaling = {
+          enabled = true;
+          minReplicas = 5;
+        };
+      }
+    ) "autoscaling.minReplicas: minReplicas \\(5\\) exceeds maxReplicas \\(3\\)";
+    testUnknownImage = says (
+      base // { image.servr = "x/y:1"; }
+    ) "image.servr: no image of that name; there are: server; did you mean server\\?";
   };
 
   effects = import (root + "/tests/effects.nix") mlops.mkMLflowTracking {

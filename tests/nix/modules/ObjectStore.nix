@@ -49,9 +49,9 @@ in
       ];
     };
     testPortsWithoutLoginAreNotOnTheService = {
-      expr = map (port: port.name) (
-        head (filter (service: service.metadata.name == "store") (ofKind "Service" base))
-      ).spec.ports;
+      expr =
+        map (port: port.name)
+          (head (filter (service: service.metadata.name == "store") (ofKind "Service" base))).spec.ports;
       expected = [ "s3" ];
     };
   };
@@ -74,15 +74,45 @@ in
       };
     };
     testExpiryReachesTheJob = {
-      expr = valueOf "EXPIRE_DAYS_0" (base // { buckets = [ { name = "models"; expireDays = 7; } ]; });
+      expr = valueOf "EXPIRE_DAYS_0" (
+        base
+        // {
+          buckets = [
+            {
+              name = "models";
+              expireDays = 7;
+            }
+          ];
+        }
+      );
       expected = "7";
     };
     testVersioningReachesTheJob = {
-      expr = valueOf "VERSIONING_0" (base // { buckets = [ { name = "models"; versioning = true; } ]; });
+      expr = valueOf "VERSIONING_0" (
+        base
+        // {
+          buckets = [
+            {
+              name = "models";
+              versioning = true;
+            }
+          ];
+        }
+      );
       expected = "true";
     };
     testQuotaReachesTheJob = {
-      expr = valueOf "QUOTA_MIB_0" (base // { buckets = [ { name = "models"; quotaMiB = 100; } ]; });
+      expr = valueOf "QUOTA_MIB_0" (
+        base
+        // {
+          buckets = [
+            {
+              name = "models";
+              quotaMiB = 100;
+            }
+          ];
+        }
+      );
       expected = "100";
     };
     testWithoutBucketsThereIsNoJob = {
@@ -103,13 +133,52 @@ in
   };
 
   mistakes = {
-    testBucketTwice = says (base // { buckets = [ "a-b" "a-b" ]; }) "buckets: bucket a-b is named twice";
-    testBucketsThatShareASecret = says (base // { buckets = [ "a-b" "a.b" ]; }) "buckets: two buckets would share the Secret of a-b";
+    testBucketTwice = says (
+      base
+      // {
+        buckets = [
+          "a-b"
+          "a-b"
+        ];
+      }
+    ) "buckets: bucket a-b is named twice";
+    testBucketsThatShareASecret = says (
+      base
+      // {
+        buckets = [
+          "a-b"
+          "a.b"
+        ];
+      }
+    ) "buckets: two buckets would share the Secret of a-b";
     testBucketNameInCapitals = says (base // { buckets = [ "Models" ]; }) "buckets\\[0\\]: ";
-    testQuotaWithMinio = says (base // { engine = "minio"; buckets = [ { name = "models"; quotaMiB = 1; } ]; }) "buckets: quotaMiB works with engine seaweedfs only";
-    testNodePortNeedsItsType = says (base // { service.nodePort = 30063; }) "service.nodePort: a fixed node port needs service.type = \"NodePort\", found ClusterIP";
-    testNodePortOutOfRange = says (base // { service = { type = "NodePort"; nodePort = 80; }; }) "service.nodePort: expected a node port \\(30000-32767\\), found 80";
-    testIngressNeedsAHost = says (base // { ingress.enabled = true; }) "ingress.host: an ingress needs a host";
+    testQuotaWithMinio = says (
+      base
+      // {
+        engine = "minio";
+        buckets = [
+          {
+            name = "models";
+            quotaMiB = 1;
+          }
+        ];
+      }
+    ) "buckets: quotaMiB works with engine seaweedfs only";
+    testNodePortNeedsItsType = says (
+      base // { service.nodePort = 30063; }
+    ) "service.nodePort: a fixed node port needs service.type = \"NodePort\", found ClusterIP";
+    testNodePortOutOfRange = says (
+      base
+      // {
+        service = {
+          type = "NodePort";
+          nodePort = 80;
+        };
+      }
+    ) "service.nodePort: expected a node port \\(30000-32767\\), found 80";
+    testIngressNeedsAHost = says (
+      base // { ingress.enabled = true; }
+    ) "ingress.host: an ingress needs a host";
   };
 
   effects = import (root + "/tests/effects.nix") mlops.mkObjectStore {

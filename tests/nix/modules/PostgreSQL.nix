@@ -63,18 +63,20 @@ in
       expected = [ ];
     };
     testOwnersOfSeveralDatabasesHaveOneSecret = {
-      expr = map (secret: secret.name) (mlops.mkPostgreSQL (
-        base
-        // {
-          databases = [
-            "app"
-            {
-              name = "app_auth";
-              owner = "app";
+      expr =
+        map (secret: secret.name)
+          (mlops.mkPostgreSQL (
+            base
+            // {
+              databases = [
+                "app"
+                {
+                  name = "app_auth";
+                  owner = "app";
+                }
+              ];
             }
-          ];
-        }
-      )).secrets;
+          )).secrets;
       expected = [
         "postgres-superuser"
         "postgres-app"
@@ -103,15 +105,16 @@ in
 
   cluster = {
     testScheduleCountsSecondsFirst = {
-      expr = (one "ScheduledBackup" (
-        cluster
-        // {
-          backup = {
-            enabled = true;
-            store = store.buckets.backups;
-          };
-        }
-      )).spec.schedule;
+      expr =
+        (one "ScheduledBackup" (
+          cluster
+          // {
+            backup = {
+              enabled = true;
+              store = store.buckets.backups;
+            };
+          }
+        )).spec.schedule;
       expected = "0 0 2 * * *";
     };
     testOneInstanceHasNoBudgetThatBlocksDrains = {
@@ -125,18 +128,63 @@ in
   };
 
   mistakes = {
-    testSeveralServersAreSeveralDatabases = says (base // { instances = 2; }) "instances: 2 servers of mode statefulset would be 2 independent databases; use mode = \"cnpg\"";
-    testClusterNeedsAnImage = says (base // { mode = "cnpg"; }) "mode: no CloudNativePG image is known for version 17.9; use version = \"18.3\"";
-    testPoolerBelongsToTheCluster = says (base // { pooler.enabled = true; }) "pooler.enabled: the pooler belongs to CloudNativePG";
-    testDumpGoesToAVolume = says (base // { backup.store = store.buckets.backups; }) "backup.store: the single server dumps to a volume";
-    testClusterBacksUpToABucket = says (cluster // { backup.enabled = true; }) "backup.store: a CloudNativePG cluster backs up to a bucket";
-    testExporterBelongsToTheSingleServer = says (cluster // { exporter.image = "x/y:1"; }) "exporter.image: CloudNativePG exports metrics by itself";
-    testNodePortNeedsItsType = says (base // { service.nodePort = 30432; }) "service.nodePort: a fixed node port needs service.type = \"NodePort\", found ClusterIP";
-    testServicesOfAClusterAreTheOperators = says (cluster // { service.type = "NodePort"; }) "service.type: CloudNativePG makes the Services";
-    testDatabaseTwice = says (base // { databases = [ "a" "a" ]; }) "databases: database a is named twice";
+    testSeveralServersAreSeveralDatabases = says (
+      base // { instances = 2; }
+    ) "instances: 2 servers of mode statefulset would be 2 independent databases; use mode = \"cnpg\"";
+    testClusterNeedsAnImage = says (
+      base // { mode = "cnpg"; }
+    ) "mode: no CloudNativePG image is known for version 17.9; use version = \"18.3\"";
+    testPoolerBelongsToTheCluster = says (
+      base // { pooler.enabled = true; }
+    ) "pooler.enabled: the pooler belongs to CloudNativePG";
+    testDumpGoesToAVolume = says (
+      base // { backup.store = store.buckets.backups; }
+    ) "backup.store: the single server dumps to a volume";
+    testClusterBacksUpToABucket = says (
+      cluster // { backup.enabled = true; }
+    ) "backup.store: a CloudNativePG cluster backs up to a bucket";
+    testExporterBelongsToTheSingleServer = says (
+      cluster // { exporter.image = "x/y:1"; }
+    ) "exporter.image: CloudNativePG exports metrics by itself";
+    testNodePortNeedsItsType = says (
+      base // { service.nodePort = 30432; }
+    ) "service.nodePort: a fixed node port needs service.type = \"NodePort\", found ClusterIP";
+    testServicesOfAClusterAreTheOperators = says (
+      cluster // { service.type = "NodePort"; }
+    ) "service.type: CloudNativePG makes the Services";
+    testDatabaseTwice = says (
+      base
+      // {
+        databases = [
+          "a"
+          "a"
+        ];
+      }
+    ) "databases: database a is named twice";
     testNamesEndInALetterOrDigit = says (base // { databases = [ "a_" ]; }) "databases\\[0\\]: ";
-    testSuperuserOwnsNothing = says (base // { databases = [ { name = "x"; owner = "postgres"; } ]; }) "databases: postgres is the superuser";
-    testStoreThatIsNoBucket = says (cluster // { backup = { enabled = true; store = store.endpoints.s3; }; }) "backup.store: expected an endpoint that speaks bucket, found store.endpoints.s3, which speaks s3";
+    testSuperuserOwnsNothing = says (
+      base
+      // {
+        databases = [
+          {
+            name = "x";
+            owner = "postgres";
+          }
+        ];
+      }
+    ) "databases: postgres is the superuser";
+    testStoreThatIsNoBucket =
+      says
+        (
+          cluster
+          // {
+            backup = {
+              enabled = true;
+              store = store.endpoints.s3;
+            };
+          }
+        )
+        "backup.store: expected an endpoint that speaks bucket, found store.endpoints.s3, which speaks s3";
   };
 
   effects = import (root + "/tests/effects.nix") mlops.mkPostgreSQL {

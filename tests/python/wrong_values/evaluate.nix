@@ -39,8 +39,16 @@ let
     ./evaluate.nix
     null
     (throw "a value that throws")
-    { outPath = "/nix/store/x"; type = "derivation"; }
-    { _type = "endpoint"; protocol = "smoke"; name = "x"; component = "y"; }
+    {
+      outPath = "/nix/store/x";
+      type = "derivation";
+    }
+    {
+      _type = "endpoint";
+      protocol = "smoke";
+      name = "x";
+      component = "y";
+    }
     { __functor = self: x: x; }
   ];
   given = fromJSON (readFile values);
@@ -56,10 +64,7 @@ let
     set
     // {
       ${name} =
-        if length path == 1 then
-          value
-        else
-          setPath (tail path) value (if isAttrs old then old else { });
+        if length path == 1 then value else setPath (tail path) value (if isAttrs old then old else { });
     };
 
   steps = path: filter (part: isString part && part != "") (split "[.]" path);
