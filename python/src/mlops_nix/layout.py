@@ -24,6 +24,7 @@ _ROW_GAP = 30.0
 _SIDE, _TOP, _BOTTOM = 18.0, 34.0, 18.0  # room between the frame of a group and its nodes; the label stands at the top
 _SWEEPS = 16
 _MOST_PERMUTED = 6
+_WAYS_TRIED = 12
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,16 @@ def arrange(groups: Mapping[str, str], edges: Sequence[tuple[str, str]]) -> Layo
     kept = [(source, target) for source, target in edges if source != target and source in groups and target in groups]
     forward = _acyclic(list(groups), kept)
     columns = _columns(groups, forward)
-    grid = _Grid(groups, columns, forward)
-    grid.order()
-    grid.place()
-    return grid.layout(set(kept))
+    best: tuple[tuple[int, float], _Grid] | None = None
+    for rows in _rows(groups, columns, forward):
+        grid = _Grid(groups, columns, forward, rows)
+        grid.order()
+        grid.place()
+        cost = (grid.crossings(), grid.length())
+        if best is None or cost < best[0]:
+            best = (cost, grid)
+    assert best is not None  # noqa: S101 (there is at least one way to make rows)
+    return best[1].layout(set(kept))
 
 
 def _acyclic(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -147,15 +154,63 @@ def _columns(groups: Mapping[str, str], edges: Sequence[tuple[str, str]]) -> dic
     return columns
 
 
+def _rows(
+    groups: Mapping[str, str], columns: Mapping[str, int], edges: Sequence[tuple[str, str]]
+) -> list[list[list[str]]]:
+    """Give ways to put groups into rows, the most promising first.
+
+    Groups that talk stand near one another, and two that share no layer may stand side by side.
+    """
+    spans: dict[str, tuple[int, int]] = {}
+    for node, group in groups.items():
+        low, high = spans.get(group, (columns[node], columns[node]))
+        spans[group] = (min(low, columns[node]), max(high, columns[node]))
+    ties: dict[tuple[str, str], int] = {}
+    for source, target in edges:
+        a, b = groups[source], groups[target]
+        if a != b:
+            ties[a, b] = ties.get((a, b), 0) + 1
+
+    def rows_of(order: Sequence[str]) -> list[list[str]]:
+        rows: list[list[str]] = []
+        for name in order:
+            fitting = [
+                row
+                for row in rows
+                if all(spans[name][0] > spans[other][1] or spans[name][1] < spans[other][0] for other in row)
+            ]
+            if fitting:
+                near = [sum(ties.get((name, o), 0) + ties.get((o, name), 0) for o in row) for row in fitting]
+                fitting[near.index(max(near))].append(name)
+            else:
+                rows.append([name])
+        return rows
+
+    def cost(rows: list[list[str]]) -> tuple[int, int]:
+        place = {name: number for number, row in enumerate(rows) for name in row}
+        return sum(count * abs(place[a] - place[b]) for (a, b), count in ties.items()), len(rows)
+
+    names = list(spans)
+    orders = permutations(names) if len(names) <= _MOST_PERMUTED else [tuple(names), tuple(reversed(names))]
+    ways = {str(rows): rows for rows in map(rows_of, orders)}
+    return sorted(ways.values(), key=cost)[:_WAYS_TRIED]
+
+
 class _Grid:
     """Rows of groups, columns of layers; in each cell nodes, and points where connections pass."""
 
-    def __init__(self, groups: Mapping[str, str], columns: dict[str, int], edges: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        groups: Mapping[str, str],
+        columns: Mapping[str, int],
+        edges: Sequence[tuple[str, str]],
+        rows: list[list[str]],
+    ) -> None:
         self.groups = groups
         self.columns = dict(columns)
         self.edges = edges
         self.count = max(columns.values()) + 1
-        self.rows = self._rows()
+        self.rows = rows
         self.row_of = {node: row for row, names in enumerate(self.rows) for node in groups if groups[node] in names}
         self.chains: dict[tuple[str, str], list[str]] = {}
         self.points: set[str] = set()
@@ -170,41 +225,6 @@ class _Grid:
         for item in self.columns:
             self.layers[self.columns[item]].append(item)
         self.middle: dict[str, float] = {}
-
-    def _rows(self) -> list[list[str]]:
-        """Put groups into rows: those that talk stand near one another, and two that share no layer may stand side by side."""
-        spans: dict[str, tuple[int, int]] = {}
-        for node, group in self.groups.items():
-            low, high = spans.get(group, (self.count, -1))
-            spans[group] = (min(low, self.columns[node]), max(high, self.columns[node]))
-        names = list(spans)
-        ties: dict[tuple[str, str], int] = {}
-        for source, target in self.edges:
-            a, b = self.groups[source], self.groups[target]
-            if a != b:
-                ties[a, b] = ties.get((a, b), 0) + 1
-
-        def rows_of(order: Sequence[str]) -> list[list[str]]:
-            rows: list[list[str]] = []
-            for name in order:
-                fitting = [
-                    row
-                    for row in rows
-                    if all(spans[name][0] > spans[other][1] or spans[name][1] < spans[other][0] for other in row)
-                ]
-                if fitting:
-                    near = [sum(ties.get((name, o), 0) + ties.get((o, name), 0) for o in row) for row in fitting]
-                    fitting[near.index(max(near))].append(name)
-                else:
-                    rows.append([name])
-            return rows
-
-        def cost(rows: list[list[str]]) -> tuple[int, int]:
-            place = {name: number for number, row in enumerate(rows) for name in row}
-            return sum(count * abs(place[a] - place[b]) for (a, b), count in ties.items()), len(rows)
-
-        orders = permutations(names) if len(names) <= _MOST_PERMUTED else [tuple(names)]
-        return min((rows_of(order) for order in orders), key=cost)
 
     def _chain(self, edge: tuple[str, str]) -> None:
         """Give a connection a point in each layer that it passes, in the row of the end that is nearer."""
@@ -226,13 +246,13 @@ class _Grid:
         """Sort each layer so that few connections cross; items of one row stay together."""
         for layer in self.layers:
             layer.sort(key=lambda item: self.row_of[item])
-        best, fewest = [list(layer) for layer in self.layers], self._crossings()
+        best, fewest = [list(layer) for layer in self.layers], self.crossings()
         for sweep in range(_SWEEPS):
             indices = range(1, self.count) if sweep % 2 == 0 else range(self.count - 2, -1, -1)
             side = -1 if sweep % 2 == 0 else 1
             for index in indices:
                 self._sort_layer(index, side)
-            crossings = self._crossings()
+            crossings = self.crossings()
             if crossings < fewest:
                 best, fewest = [list(layer) for layer in self.layers], crossings
         self.layers = best
@@ -249,7 +269,8 @@ class _Grid:
 
         self.layers[index].sort(key=weight)
 
-    def _crossings(self) -> int:
+    def crossings(self) -> int:
+        """Count the pairs of connections that cross."""
         place = {item: index for layer in self.layers for index, item in enumerate(layer)}
         total = 0
         for column in range(self.count - 1):
@@ -261,6 +282,14 @@ class _Grid:
             ]
             total += sum((a - c) * (b - d) < 0 for number, (a, b) in enumerate(pairs) for c, d in pairs[number + 1 :])
         return total
+
+    def length(self) -> float:
+        """Give how far all connections go up or down, in pixels."""
+        return sum(
+            abs(self.middle[left] - self.middle[right])
+            for chain in self.chains.values()
+            for left, right in pairwise(chain)
+        )
 
     # --- coordinates -----------------------------------------------------------------------------------------------------------
 
@@ -302,6 +331,35 @@ class _Grid:
                     self._settle(cell, wish, low, high)
 
         self._close_rows()
+        self._centre_groups()
+
+    def _centre_groups(self) -> None:
+        """Move a group that has its layers to itself up or down to the middle of what it talks to."""
+        top = min(self.middle[node] for node in self.groups)
+        bottom = max(self.middle[node] for node in self.groups)
+        spans = {name: (low, high) for row in range(len(self.rows)) for name, _, low, high in self._frames(row)}
+        for group in dict.fromkeys(self.groups.values()):
+            members = {node for node in self.groups if self.groups[node] == group}
+            first, last = spans[group]
+            alone = all(name == group or high < first or low > last for name, (low, high) in spans.items())
+            passed = any(item in self.points for column in range(first, last + 1) for item in self.layers[column])
+            if not alone or passed:
+                continue
+            shifts = [
+                self.middle[other] - self.middle[node]
+                for node in self.groups
+                if node in members
+                for other in self.neighbours[node]
+                if other not in members
+            ]
+            if not shifts:
+                continue
+            shift = sum(shifts) / len(shifts)
+            least = top - min(self.middle[node] for node in members)
+            most = bottom - max(self.middle[node] for node in members)
+            shift = min(max(shift, least), most)
+            for node in members:
+                self.middle[node] = round(self.middle[node] + shift, 1)
 
     def _close_rows(self) -> None:
         """Move each row up until it, or a frame of it, comes near to what lies above."""

@@ -19,6 +19,7 @@ _MARGIN = 28.0
 _HEADER = 66.0
 _NARROWEST = 2 * _MARGIN + 3 * NODE_WIDTH + 2 * 18.0
 _CHIP_GAP = 16.0
+_NARROWEST_CHIP = 190.0
 _LEGEND = 40.0
 _BOLD = 1.18  # how much wider a bold text is
 _CURVES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)  # where on a curve a label may stand, best first
@@ -44,6 +45,7 @@ _KINDS = {
     "operator": "operator, installed with it",
     "external": "external, you bring it",
 }
+_TRAFFIC = "traffic, with its port"
 # Icons of 16 by 16 pixels, as outlines.
 _ICONS = {
     "component": "M8 1.5 14 4.8v6.4L8 14.5 2 11.2V4.8zM2 4.8l6 3.3 6-3.3M8 8.1v6.4",
@@ -128,15 +130,16 @@ class _Picture:
         band = [node for node in graph.nodes if node.kind in {"operator", "external"} and node.id not in connected]
         in_band = {node.id for node in band}
         groups = {node.id: node.namespace or "" for node in graph.nodes if node.id not in in_band}
-        self.layout = self._moved(arrange(groups, list(labels)))
-        self.width = max(_NARROWEST, self.layout.width + 2 * _MARGIN)
+        laid = arrange(groups, list(labels))
+        self.width = max(_NARROWEST, laid.width + 2 * _MARGIN, self._legend_width(bool(labels)))
+        self.layout = self._moved(laid)
         self.chips, self.band = self._band(band)
         bottom = self.band.bottom if self.band else self.layout.height + _HEADER
         self.height = bottom + _LEGEND + _MARGIN / 2
 
     def _moved(self, layout: Layout) -> Layout:
         """Move the layout below the header, in the middle of the picture."""
-        across = _MARGIN + max(0.0, (_NARROWEST - 2 * _MARGIN - layout.width) / 2)
+        across = (self.width - layout.width) / 2
 
         def box(value: Box) -> Box:
             return Box(value.x + across, value.y + _HEADER, value.width, value.height)
@@ -158,7 +161,7 @@ class _Picture:
             return [], None
         top = _HEADER + self.layout.height + (26.0 if self.layout.nodes else 0.0)
         inner = self.width - 2 * _MARGIN - 36.0
-        per_row = max(1, int((inner + _CHIP_GAP) // (NODE_WIDTH + _CHIP_GAP)))
+        per_row = max(1, int((inner + _CHIP_GAP) // (_NARROWEST_CHIP + _CHIP_GAP)))
         rows = -(-len(nodes) // per_row)
         per_row = -(-len(nodes) // rows)  # as many in each row
         width = min(300.0, (inner - (per_row - 1) * _CHIP_GAP) / per_row)
@@ -226,7 +229,11 @@ class _Picture:
         yield f'<g class="{node.kind}"><title>{escape(" ".join(w for w in (node.label, version or "", node.namespace or "") if w))}</title>'
         yield f'<rect class="node" {_rect(box)} rx="8"/>'
         yield f'<path class="icon" transform="translate({_number(box.x + 14)} {_number(box.middle - 8)})" d="{_ICONS[node.kind]}"/>'
-        yield f'<text class="label" x="{_number(box.x + 40)}" y="{_number(box.middle - 3)}">{escape(fitting(node.label, 13.5 * _BOLD, room))}</text>'
+        # A long name is written a little smaller before it is cut.
+        size = next((size for size in (13.5, 12.5) if text_width(node.label, size * _BOLD) <= room), 11.5)
+        label = escape(fitting(node.label, size * _BOLD, room))
+        small = "" if size == 13.5 else f' style="font-size:{_number(size)}px"'  # noqa: PLR2004 (the size of the class)
+        yield f'<text class="label" x="{_number(box.x + 40)}" y="{_number(box.middle - 3)}"{small}>{label}</text>'
         yield f'<text class="detail" x="{_number(box.x + 40)}" y="{_number(box.middle + 14)}">{escape(fitting(detail, 11.0, room))}</text></g>'
 
     def _routes(self) -> Iterator[str]:
@@ -277,16 +284,22 @@ class _Picture:
             yield from self._node(chip.node, chip.box, detail)
 
     def _legend(self) -> Iterator[str]:
-        kinds = [kind for kind in _KINDS if any(node.kind == kind for node in self.nodes.values())]
-        items = [(kind, _KINDS[kind]) for kind in kinds]
         x, y = _MARGIN, self.height - 22.0
-        for kind, words in items:
+        for kind, words in self._legend_items():
             yield f'<g class="{kind}"><path class="icon" transform="translate({_number(x)} {_number(y - 12)})" d="{_ICONS[kind]}"/></g>'
             yield f'<text class="facts" x="{_number(x + 22)}" y="{_number(y)}">{words}</text>'
-            x += 22 + text_width(words, 12) + 22
+            x += 22 + text_width(words, 12) + 18
         if self.layout.routes:
             yield f'<path class="flow" d="M{_number(x)} {_number(y - 4)}h30" marker-end="url(#arrow)"/>'
-            yield f'<text class="facts" x="{_number(x + 40)}" y="{_number(y)}">traffic, with its port</text>'
+            yield f'<text class="facts" x="{_number(x + 40)}" y="{_number(y)}">{_TRAFFIC}</text>'
+
+    def _legend_items(self) -> list[tuple[str, str]]:
+        present = {node.kind for node in self.nodes.values()}
+        return [(kind, words) for kind, words in _KINDS.items() if kind in present]
+
+    def _legend_width(self, traffic: bool) -> float:
+        items = sum(22 + text_width(words, 12) + 18 for _, words in self._legend_items())
+        return 2 * _MARGIN + items + (40 + text_width(_TRAFFIC, 12) if traffic else 0.0)
 
 
 def _style() -> str:

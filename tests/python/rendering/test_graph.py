@@ -38,7 +38,7 @@ def wirings() -> st.SearchStrategy[tuple[dict[str, str], list[tuple[str, str]]]]
 
 
 @given(wirings())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_two_nodes_or_groups_overlap_and_every_node_is_in_its_group(
     wiring: tuple[dict[str, str], list[tuple[str, str]]],
 ) -> None:
@@ -60,7 +60,7 @@ def test_no_two_nodes_or_groups_overlap_and_every_node_is_in_its_group(
 
 
 @given(wirings())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_connection_is_drawn_once_from_side_to_side_and_passes_no_node(
     wiring: tuple[dict[str, str], list[tuple[str, str]]],
 ) -> None:
@@ -84,7 +84,7 @@ def test_every_connection_is_drawn_once_from_side_to_side_and_passes_no_node(
 
 
 @given(wirings())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_same_wiring_gives_the_same_picture(wiring: tuple[dict[str, str], list[tuple[str, str]]]) -> None:
     document = _document(*wiring)
     assert svg(document) == svg(document)
