@@ -6,6 +6,8 @@ import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mlops_nix.documents import Position
 from mlops_nix.findings import all_checks, run_checks
 from mlops_nix.objectset import ObjectSet
@@ -1203,6 +1205,32 @@ def test_a_check_leaves_the_right_thing_alone(case: Case) -> None:
 def test_every_check_has_a_case() -> None:
     # kubeconform: test_kubeconform.py, because it needs the program
     assert {case.check for case in (*CASES, *TEXT_CASES)} | {"kubeconform"} == all_checks().keys()
+
+
+WRONG = st.sampled_from(
+    [None, True, 0, -1, 2**70, 1.5, "", "x", [], [None], [[]], [{}], {}, {"x": 1}, {"x": None}, [["x"]], [{"name": {}}]]
+)
+
+
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, child in children for place in [(*path, key), *_places(child, (*path, key))]]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_check_falls_over_whatever_stands_anywhere(data: st.DataObject) -> None:
+    small = [one for case in CASES for one in (*case.bad, *case.good) if len(repr(one)) < 4000]
+    objects = []
+    for one in data.draw(st.lists(st.sampled_from(small), min_size=1, max_size=8)):
+        changed = copy.deepcopy(one)
+        place = data.draw(st.sampled_from([place for place in _places(one) if place[0] not in {"apiVersion", "kind"}]))
+        target: Any = changed
+        for step in place[:-1]:
+            target = target[step]
+        target[place[-1]] = copy.deepcopy(data.draw(WRONG))
+        objects.append(changed)
+    run_checks(object_set(objects), enable=all_checks())
 
 
 @pytest.mark.parametrize(

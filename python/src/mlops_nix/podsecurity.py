@@ -168,7 +168,7 @@ def _host_port(pod: Pod, _minor: int) -> Iterator[tuple[str, str]]:
 def _apparmor(pod: Pod, _minor: int) -> Iterator[tuple[str, str]]:
     for path, who, context in _contexts(pod):
         profile = context.get("appArmorProfile")
-        if isinstance(profile, dict) and profile.get("type") not in {"RuntimeDefault", "Localhost"}:
+        if isinstance(profile, dict) and as_text(profile.get("type")) not in {"RuntimeDefault", "Localhost"}:
             found = json.dumps(as_text(profile.get("type")))
             yield f"{path}.appArmorProfile.type", f"{who} must not set AppArmor profile type to {found}"
     for key, value in as_map(pod.meta.get("annotations")).items():
@@ -211,7 +211,7 @@ def _proc_mount_restricted(pod: Pod, minor: int) -> Iterator[tuple[str, str]]:
 def _seccomp_unconfined(pod: Pod, _minor: int) -> Iterator[tuple[str, str]]:
     for path, who, context in _contexts(pod):
         profile = context.get("seccompProfile")
-        if isinstance(profile, dict) and profile.get("type") not in {"RuntimeDefault", "Localhost"}:
+        if isinstance(profile, dict) and as_text(profile.get("type")) not in {"RuntimeDefault", "Localhost"}:
             found = json.dumps(as_text(profile.get("type")))
             yield f"{path}.seccompProfile.type", f"{who} must not set securityContext.seccompProfile.type to {found}"
 

@@ -203,7 +203,10 @@ def object_too_large(objects: ObjectSet) -> Iterator[Problem]:
     import orjson
 
     for entry in objects.entries:
-        size = len(orjson.dumps(entry.object))
+        try:
+            size = len(orjson.dumps(entry.object))
+        except TypeError:  # numbers beyond 64 bits, which only an object that no file held can have
+            size = len(json.dumps(entry.object, ensure_ascii=False).encode())
         if size > _OBJECT_LIMIT:
             yield Problem(entry, "", f"{size} bytes; expected at most {_OBJECT_LIMIT}")
 

@@ -61,7 +61,7 @@ def service_target_port(objects: ObjectSet) -> Iterator[Problem]:
                     if target not in names:
                         found = f"has {', '.join(filter(None, names)) or 'no named ports'}{suggest(target, names)}"
                         yield Problem(entry, path, f"no port {target}: {pod.entry} {found}")
-                elif declared and target not in {p.get("containerPort") for p in declared}:
+                elif declared and target not in [p.get("containerPort") for p in declared]:
                     numbers = ", ".join(str(p.get("containerPort")) for p in declared)
                     message = f"no container port {target}: {pod.entry} has {numbers}"
                     # The list of container ports informs only: the program may listen on others.
@@ -89,7 +89,7 @@ def probe_port(objects: ObjectSet) -> Iterator[Problem]:
         for container in pod.containers:
             declared = _ports(container.value)
             names = [as_text(port.get("name")) for port in declared]
-            numbers = {port.get("containerPort") for port in declared}
+            numbers = [port.get("containerPort") for port in declared]
             for path, handler in _handlers(container):
                 for field in ("httpGet", "tcpSocket", "grpc"):
                     port = as_map(handler.get(field)).get("port")
@@ -151,9 +151,9 @@ def port_name(objects: ObjectSet) -> Iterator[Problem]:
 def duplicate_port(objects: ObjectSet) -> Iterator[Problem]:
     """The API server refuses a Service with two equal names; two containers of a pod cannot listen on one port."""
     for entry in objects.of("", "Service"):
-        names: dict[object, int] = {}
+        names: dict[str, int] = {}
         for index, item in enumerate(as_list(entry.spec.get("ports"))):
-            name = as_map(item).get("name")
+            name = as_text(as_map(item).get("name"))
             if name and names.setdefault(name, index) != index:
                 yield Problem(entry, f"spec.ports[{index}].name", f"{name} is also at index {names[name]}")
     for pod in objects.pods:
@@ -164,8 +164,8 @@ def duplicate_port(objects: ObjectSet) -> Iterator[Problem]:
             for index, port in enumerate(_ports(container.value)):
                 path = f"{container.path}.ports[{index}]"
                 for key, field in (
-                    (port.get("name"), "name"),
-                    ((port.get("containerPort"), _protocol(port)), "containerPort"),
+                    (as_text(port.get("name")), "name"),
+                    ((str(port.get("containerPort")), _protocol(port)), "containerPort"),
                 ):
                     if key and taken.setdefault(key, container.name) != container.name:
                         shown = "/".join(map(str, key)) if isinstance(key, tuple) else key
@@ -187,7 +187,7 @@ def duplicate_node_port(objects: ObjectSet) -> Iterator[Problem]:
         named = [(path, port.get("nodePort"), _protocol(port)) for path, port in ports]
         named.append(("spec.healthCheckNodePort", entry.spec.get("healthCheckNodePort"), "TCP"))
         for path, number, protocol in named:
-            if number:
+            if isinstance(number, int) and number:
                 first = taken.setdefault((number, protocol), entry)
                 if first is not entry:
                     yield Problem(entry, path, f"nodePort {number} is used by {first}, too")
@@ -229,7 +229,7 @@ def ingress_conflict(objects: ObjectSet) -> Iterator[Problem]:
 def ingress_without_tls(objects: ObjectSet) -> Iterator[Problem]:
     """Passwords and tokens of its users cross the network in plain text, unless something in front ends TLS."""
     for entry in objects.of("networking.k8s.io", "Ingress"):
-        covered = {host for tls in as_list(entry.spec.get("tls")) for host in as_list(as_map(tls).get("hosts"))}
+        covered = [host for tls in as_list(entry.spec.get("tls")) for host in as_list(as_map(tls).get("hosts"))]
         anonymous = any(not as_map(tls).get("hosts") for tls in as_list(entry.spec.get("tls")))
         for index, rule in enumerate(as_list(entry.spec.get("rules"))):
             host = as_text(as_map(rule).get("host"))

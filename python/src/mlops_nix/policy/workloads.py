@@ -182,7 +182,7 @@ def no_anti_affinity(objects: ObjectSet) -> Iterator[Problem]:
 def restart_policy(objects: ObjectSet) -> Iterator[Problem]:
     """The API server refuses the object."""
     for pod in objects.pods:
-        policy = pod.spec.get("restartPolicy", "Always")
+        policy = as_text(pod.spec.get("restartPolicy", "Always"))
         if pod.entry.kind in _ALWAYS and policy != "Always":
             yield Problem(pod.entry, f"{pod.path}.restartPolicy", f"expected Always, found {policy}")
         elif pod.entry.kind in {"Job", "CronJob"} and policy not in {"OnFailure", "Never"}:
