@@ -86,6 +86,7 @@ class CrdFile(_Record, frozen=True):
         url: Its commit-pinned address; none where upstream publishes it only inside an archive.
         sha256: 64 hexadecimal digits over the bytes at that address.
         bytes: Its size, where known.
+        names: The CRDs in it.
         required_by: The components that need it.
     """
 
@@ -94,6 +95,7 @@ class CrdFile(_Record, frozen=True):
     sha256: str
     url: str | None = None
     bytes: int | None = None
+    names: tuple[str, ...] = ()
     required_by: tuple[str, ...] = ()
 
 

@@ -115,6 +115,7 @@ in
             url = crdUrl;
             sha256 = crdSha256;
             bytes = null;
+            names = [ "widgets.example.com" ];
             requiredBy = [ "mlflow" ];
           }
         ]

@@ -41,6 +41,8 @@ def command(target: str, timeout: float, show_trace: bool, output: OutputFormat)
         )
         console.answer(f"  {crd.url or 'only inside an archive of upstream: give it with --source'}")
         console.answer(f"  sha256 {crd.sha256}")
+        if len(crd.names) > 1:
+            console.answer(f"  holds {', '.join(crd.names)}")
         if crd.required_by:
             console.answer(f"  for {', '.join(crd.required_by)}")
     if not document.crds:
