@@ -103,6 +103,7 @@ class External(_Record, frozen=True):
     """What the user brings: an operator that the platform relies on but does not install."""
 
     name: str
+    summary: str = ""
     version: str | None = None
     url: str | None = None
     required_by: tuple[str, ...] = ()

@@ -124,6 +124,7 @@ in
     external = [
       {
         name = "cert-manager";
+        summary = "Issues certificates";
         version = "v1.21.1";
         url = "https://github.com/cert-manager/cert-manager/releases/download/v1.21.1/cert-manager.yaml";
         requiredBy = [ "mlflow" ];
