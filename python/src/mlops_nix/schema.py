@@ -595,7 +595,7 @@ def duplicate_keys(items: list[Any], keys: list[str], defaults: Mapping[str, Any
         values = [item.get(name, defaults.get(name)) for name in keys]
         if all(value is None for value in values):
             continue
-        mark = json.dumps(values, sort_keys=True)
+        mark = json.dumps(values)
         first = seen.setdefault(mark, index)
         if first != index:
             result.append((index, first))
@@ -680,7 +680,7 @@ class _Explainer(_Definitions):
                 )
                 self._add(f"{path}[{index}]", f"duplicate entry {shown}: also at index {first}", "list-duplicates")
         elif node.get("set"):
-            marks = [json.dumps(child, sort_keys=True) for child in value]
+            marks = [json.dumps(child) for child in value]
             for index, mark in enumerate(marks):
                 if mark in marks[:index]:
                     self._add(
