@@ -71,8 +71,8 @@ let
       policies = (import ../lib/platform/network.nix).standalone component;
     });
 
-  # A version can't be changed where there is only one.
-  fixed = length builder.reference.versions == 1 && builder.reference.lines == { };
+  # A version can't be changed where only one is rendered.
+  fixed = length builder.reference.versions == 1;
   options = filter (path: !(fixed && path == "version")) (
     map (option: option.path) builder.reference.options
   );
