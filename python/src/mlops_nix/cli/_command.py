@@ -124,9 +124,8 @@ def target_argument(command: Callable[..., Any]) -> Callable[..., Any]:
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=DEFAULT_TIMEOUT,
-        show_default=True,
         metavar="SECONDS",
-        help="How long the evaluation may take.",
+        help=f"How long the evaluation may take.  [default: {DEFAULT_TIMEOUT:g}]",
     )(command)
     return click.argument("target", metavar="TARGET")(command)
 

@@ -36,9 +36,8 @@ _SHOWN = 20
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=DEFAULT_TIMEOUT,
-    show_default=True,
     metavar="SECONDS",
-    help="How long the evaluation may take.",
+    help=f"How long the evaluation may take.  [default: {DEFAULT_TIMEOUT:g}]",
 )
 @click.option("--show-trace", is_flag=True, help="Show Nix's own trace of an evaluation error.")
 @output_option

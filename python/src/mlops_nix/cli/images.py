@@ -17,8 +17,8 @@ from mlops_nix.errors import ExitCode
     groups={"Output": ["form", "output", "out"], "Mirror": ["mirror"], "Evaluation": TARGET_OPTIONS},
     examples=[
         "mlops-nix images platform.nix",
-        "mlops-nix images platform.nix --format skopeo --mirror '*=registry.local' > mirror.sh",
-        "mlops-nix images platform.nix --format containerd-hosts --mirror ghcr.io=registry.local/ghcr --out certs.d",
+        "mlops-nix images . -f skopeo --mirror '*=registry.local' > mirror.sh",
+        "mlops-nix images . -f containerd-hosts --mirror ghcr.io=r.local -O certs.d",
     ],
     exit_codes={ExitCode.INVALID: "the target or a mirror cannot be used"},
 )

@@ -40,7 +40,7 @@ _SHOWN = 20
     },
     examples=[
         "mlops-nix render platform.nix --out rendered/",
-        "mlops-nix render .#acme --out clusters/acme --check      # in CI: exit 2 when it is out of date",
+        "mlops-nix render .#acme --out clusters/acme --check   # exit 2 when out of date",
         "mlops-nix render platform.nix --stdout | kubectl diff -f -",
     ],
     exit_codes={
