@@ -48,8 +48,10 @@ let
 
   env = [
     {
-      KUBEFLOW_USERID_HEADER = if plan.multiUser then optional "pipeline-install-config" "USERID_HEADER" else null;
-      KUBEFLOW_USERID_PREFIX = if plan.multiUser then optional "pipeline-install-config" "USERID_PREFIX" else null;
+      KUBEFLOW_USERID_HEADER =
+        if plan.multiUser then optional "pipeline-install-config" "USERID_HEADER" else null;
+      KUBEFLOW_USERID_PREFIX =
+        if plan.multiUser then optional "pipeline-install-config" "USERID_PREFIX" else null;
     }
     {
       PUBLISH_LOGS = if config.logging.enabled then "true" else "false";
@@ -70,7 +72,8 @@ let
       OBJECTSTORECONFIG_SECURE = if store.secure then "true" else "false";
       OBJECTSTORECONFIG_BUCKETNAME = install "bucketName";
       OBJECTSTORECONFIG_HOST = store.host;
-      OBJECTSTORECONFIG_PORT = if store.backend == "minio" || store.port != 443 then toString store.port else "";
+      OBJECTSTORECONFIG_PORT =
+        if store.backend == "minio" || store.port != 443 then toString store.port else "";
       OBJECTSTORECONFIG_REGION = if store.bundled then null else store.region;
       OBJECTSTORECONFIG_PIPELINEPATH = if store.prefix == "" then null else "${store.prefix}pipelines";
       # Where the API server looks for archived logs of v1 runs.
@@ -181,7 +184,9 @@ shape.identity {
         image = images.api-server;
         # The image's own command, written out so that flags can be added.
         command = [ "/bin/apiserver" ];
-        args = [ "--config=/config" ]
+        args = [
+          "--config=/config"
+        ]
         ++ onlyIf config.samples [ "--sampleconfig=/config/sample_config.json" ]
         ++ [
           "-logtostderr=true"
@@ -235,7 +240,9 @@ shape.identity {
         optional = true;
       };
     }
-    // (if plan.customResources then { webhook-certs.secret.secretName = "kfp-api-webhook-cert"; } else { })
+    // (
+      if plan.customResources then { webhook-certs.secret.secretName = "kfp-api-webhook-cert"; } else { }
+    )
     // shape.tls.volumes;
   })
 ]

@@ -113,6 +113,7 @@ in
     selfSigned {
       name = shape.tls.secret;
       issuer = "kfp-api-tls-selfsigned-issuer";
-      spec.dnsNames = names "ml-pipeline" ++ names "metadata-grpc-service" ++ names "metadata-envoy-service";
+      spec.dnsNames =
+        names "ml-pipeline" ++ names "metadata-grpc-service" ++ names "metadata-envoy-service";
     }
 )

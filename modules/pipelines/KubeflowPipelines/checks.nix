@@ -1,6 +1,5 @@
 # Combinations of options that cannot work.
-planOf:
-scope:
+planOf: scope:
 let
   inherit (scope) config;
   inherit (config) storage metadata;
@@ -8,7 +7,8 @@ let
   inherit (plan) store database;
 
   scheme = builtins.head (builtins.match "([a-z0-9]+)://.*" config.pipelineRoot);
-  given = section: name: builtins.isAttrs (scope.args.${section} or null) && scope.args.${section} ? ${name};
+  given =
+    section: name: builtins.isAttrs (scope.args.${section} or null) && scope.args.${section} ? ${name};
 in
 [
   {

@@ -18,7 +18,8 @@ let
 
   text = value: if value then "true" else "false";
   # v1's cache hands out no result that is older than its artifacts may be.
-  staleness = if config.storage.retentionDays == null then "" else "P${toString config.storage.retentionDays}D";
+  staleness =
+    if config.storage.retentionDays == null then "" else "P${toString config.storage.retentionDays}D";
 
   # How drivers and launchers of a run reach the store.
   keyPair =
@@ -77,7 +78,8 @@ in
       ConMaxLifeTime = "120s";
       LOG_LEVEL = config.logging.level;
       ARTIFACTS_PROXY_ENABLED = text config.multiUser.artifactProxy;
-      ARTIFACT_RETENTION_DAYS = if config.storage.retentionDays == null then "-1" else toString config.storage.retentionDays;
+      ARTIFACT_RETENTION_DAYS =
+        if config.storage.retentionDays == null then "-1" else toString config.storage.retentionDays;
       defaultSecurityContextRunAsUser = "";
       defaultSecurityContextRunAsGroup = "";
       defaultSecurityContextRunAsNonRoot = "";

@@ -59,7 +59,9 @@ in
       "kubeflow-profiles"
     ]
     ++ onlyIf scope.config.monitoring.enabled [ "prometheus-operator" ]
-    ++ onlyIf (scope.config.ingress.enabled && scope.config.ingress.gateway.name != null) [ "gateway-api" ];
+    ++ onlyIf (scope.config.ingress.enabled && scope.config.ingress.gateway.name != null) [
+      "gateway-api"
+    ];
 
   crds =
     scope:

@@ -81,7 +81,9 @@ k8s.serviceMonitor {
     )
   ]
   ++ onlyIf plan.ownController [
-    (alert "KubeflowPipelinesWorkflowErrors" "increase(argo_workflows_error_count{${here}}[15m]) > 0" "5m" "warning"
+    (alert "KubeflowPipelinesWorkflowErrors" "increase(argo_workflows_error_count{${here}}[15m]) > 0"
+      "5m"
+      "warning"
       "The workflow controller in ${namespace} runs into errors ({{ $labels.cause }})"
     )
     (alert "KubeflowPipelinesQueue" "argo_workflows_queue_depth_gauge{${here}} > 100" "15m" "warning"

@@ -78,27 +78,33 @@ let
       rules = [
         (pipelines [ "pipelines" "pipelineversions" ] [ "create" "delete" "update" ])
         (pipelines [ "experiments" ] [ "archive" "create" "delete" "unarchive" ])
-        (pipelines [ "runs" ] [
-          "archive"
-          "create"
-          "delete"
-          "retry"
-          "terminate"
-          "unarchive"
-          "reportMetrics"
-          "readArtifact"
-        ])
+        (pipelines
+          [ "runs" ]
+          [
+            "archive"
+            "create"
+            "delete"
+            "retry"
+            "terminate"
+            "unarchive"
+            "reportMetrics"
+            "readArtifact"
+          ]
+        )
         (pipelines [ "jobs" ] [ "create" "delete" "disable" "enable" ])
         (rule "kubeflow.org" [ "scheduledworkflows" ] [ "*" ])
-        (rule "argoproj.io" [
-          "cronworkflows"
-          "cronworkflows/finalizers"
-          "workflows"
-          "workflows/finalizers"
-          "workfloweventbindings"
-          "workflowtemplates"
-          "workflowtaskresults"
-        ] [ "*" ])
+        (rule "argoproj.io"
+          [
+            "cronworkflows"
+            "cronworkflows/finalizers"
+            "workflows"
+            "workflows/finalizers"
+            "workfloweventbindings"
+            "workflowtemplates"
+            "workflowtaskresults"
+          ]
+          [ "*" ]
+        )
       ];
     })
     (kubeflowRole {
@@ -404,7 +410,9 @@ let
   ]
   ++ onlyIf plan.v1 [
     (encrypted "ml-pipeline-visualizationserver" "ml-pipeline-visualizationserver")
-    (allow "ml-pipeline-visualizationserver" { app = "ml-pipeline-visualizationserver"; } (fromPrograms [ ]))
+    (allow "ml-pipeline-visualizationserver" { app = "ml-pipeline-visualizationserver"; } (
+      fromPrograms [ ]
+    ))
   ]
   ++ onlyIf plan.cache [ (allow "service-cache-server" { app = "cache-server"; } [ { } ]) ];
 
@@ -444,4 +452,7 @@ let
     })
   ];
 in
-if !plan.multiUser then [ ] else [ settings ] ++ roles ++ metacontroller ++ profiles ++ mesh ++ policies
+if !plan.multiUser then
+  [ ]
+else
+  [ settings ] ++ roles ++ metacontroller ++ profiles ++ mesh ++ policies

@@ -24,7 +24,10 @@ let
   compiledPipeline = types.mkType {
     name = "compiled pipeline";
     expected = "a compiled pipeline: a path of the JSON file that kfp.compiler wrote, or its contents as an attribute set";
-    accepts = v: builtins.isPath v || builtins.isAttrs v && (v ? pipelineInfo || v ? pipelineSpec) && types.json.accepts v;
+    accepts =
+      v:
+      builtins.isPath v
+      || builtins.isAttrs v && (v ? pipelineInfo || v ? pipelineSpec) && types.json.accepts v;
     schema.type = "object";
     convert = v: if builtins.isPath v then builtins.fromJSON (builtins.readFile v) else v;
   };
@@ -42,7 +45,8 @@ in
     tolerations
     topologySpread
     ;
-  inherit (common) monitoring networkPolicy podDisruptionBudget;
+  inherit (common) networkPolicy podDisruptionBudget;
+  monitoring = common.monitoring // common.alerts // common.dashboards;
 
   name = option {
     type = types.dnsLabel;

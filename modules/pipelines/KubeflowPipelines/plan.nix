@@ -83,7 +83,12 @@ let
 in
 {
   store = place // {
-    inherit bundled region prefix scheme;
+    inherit
+      bundled
+      region
+      prefix
+      scheme
+      ;
     inherit (storage) backend bucket;
     # Null where programs use the identity of their ServiceAccount.
     keys =
@@ -95,13 +100,18 @@ in
         defaultKeys;
     # Ours to generate, or somebody else's to give.
     ownKeys = bundled && (storage.secretRef == null || storage.secretRef.copyOf == null);
-    root = if config.pipelineRoot != null then config.pipelineRoot else "${scheme}://${storage.bucket}/${prefix}v2/artifacts";
+    root =
+      if config.pipelineRoot != null then
+        config.pipelineRoot
+      else
+        "${scheme}://${storage.bucket}/${prefix}v2/artifacts";
     # Argo's archive: logs of steps.
     keyFormat = "${prefix}private-artifacts/{{workflow.namespace}}/{{workflow.name}}/{{workflow.creationTimestamp.Y}}/{{workflow.creationTimestamp.m}}/{{workflow.creationTimestamp.d}}/{{pod.name}}";
     # What expires. Pipelines themselves do not.
-    expiring =
-      [ "${prefix}private-artifacts/" ]
-      ++ (if config.multiUser.enabled then [ ] else [ "${prefix}v2/artifacts/" ]);
+    expiring = [
+      "${prefix}private-artifacts/"
+    ]
+    ++ (if config.multiUser.enabled then [ ] else [ "${prefix}v2/artifacts/" ]);
   };
 
   database = {
@@ -128,7 +138,8 @@ in
 
   v1 = config.v1Components;
   cache = config.v1Components && config.cacheEnabled;
-  certManagedCache = config.v1Components && config.cacheEnabled && config.cacheCertificate != "cache-deployer";
+  certManagedCache =
+    config.v1Components && config.cacheEnabled && config.cacheCertificate != "cache-deployer";
   customResources = config.pipelineStore == "kubernetes";
   multiUser = config.multiUser.enabled;
   ownController = config.workflowController == "bundled";

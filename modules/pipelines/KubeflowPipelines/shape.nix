@@ -34,7 +34,9 @@ let
   deployment =
     {
       name,
-      app ? { app = name; },
+      app ? {
+        app = name;
+      },
       runAs ? user,
       containers,
       ...

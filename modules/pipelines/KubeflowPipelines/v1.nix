@@ -176,17 +176,23 @@ let
       (k8s.clusterRole {
         name = deployerRole;
         rules = [
-          (rule "certificates.k8s.io" [
-            "certificatesigningrequests"
-            "certificatesigningrequests/approval"
-          ] [ "create" "delete" "get" "update" ])
-          (rule "admissionregistration.k8s.io" [ "mutatingwebhookconfigurations" ] [
-            "create"
-            "delete"
-            "get"
-            "list"
-            "patch"
-          ])
+          (rule "certificates.k8s.io"
+            [
+              "certificatesigningrequests"
+              "certificatesigningrequests/approval"
+            ]
+            [ "create" "delete" "get" "update" ]
+          )
+          (rule "admissionregistration.k8s.io"
+            [ "mutatingwebhookconfigurations" ]
+            [
+              "create"
+              "delete"
+              "get"
+              "list"
+              "patch"
+            ]
+          )
           (
             rule "certificates.k8s.io" [ "signers" ] [ "approve" ]
             // {
@@ -299,4 +305,6 @@ let
   };
 in
 (if plan.v1 then viewers ++ visualizations else [ ])
-++ (if plan.cache then cacheServer ++ (if plan.certManagedCache then certificate else deployer) else [ ])
+++ (
+  if plan.cache then cacheServer ++ (if plan.certManagedCache then certificate else deployer) else [ ]
+)

@@ -78,12 +78,15 @@ in
       "2.2.0"
       "2.3.0"
     ]
-    // withdraw (_: "its images were withdrawn: MinIO, MySQL and Argo came from gcr.io/ml-pipeline; ${upgrade}") [
-      "2.4.0"
-      "2.4.1"
-      "2.5.0"
-      "2.14.0"
-    ]
+    //
+      withdraw
+        (_: "its images were withdrawn: MinIO, MySQL and Argo came from gcr.io/ml-pipeline; ${upgrade}")
+        [
+          "2.4.0"
+          "2.4.1"
+          "2.5.0"
+          "2.14.0"
+        ]
     // withdraw (version: "Kubeflow's platform ${version}; its ${gone}; ${upgrade}") [
       "1.6.0"
       "1.7.0"

@@ -1,10 +1,10 @@
 # What is accepted and deserves attention.
-planOf:
-scope:
+planOf: scope:
 let
   inherit (scope) config;
   plan = planOf scope;
-  given = section: name: builtins.isAttrs (scope.args.${section} or null) && scope.args.${section} ? ${name};
+  given =
+    section: name: builtins.isAttrs (scope.args.${section} or null) && scope.args.${section} ? ${name};
 in
 [
   {
@@ -36,7 +36,8 @@ in
     text = "ui.replicas and ui.resources have no effect while ui.enabled is false";
   }
   {
-    when = plan.store.backend == "s3" && plan.store.keys == null && config.serviceAccount.annotations == { };
+    when =
+      plan.store.backend == "s3" && plan.store.keys == null && config.serviceAccount.annotations == { };
     text = "no keys for S3 and no cloud identity (serviceAccount.annotations): programs and steps use the identity of their nodes";
   }
 ]

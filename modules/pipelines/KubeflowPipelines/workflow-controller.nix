@@ -64,12 +64,15 @@ let
   ];
   pods = rule "" [ "pods" "pods/exec" ] rights.manage;
   rules = [
-    (rule "" [ "persistentvolumeclaims" "persistentvolumeclaims/finalizers" ] [
-      "create"
-      "update"
-      "delete"
-      "get"
-    ])
+    (rule ""
+      [ "persistentvolumeclaims" "persistentvolumeclaims/finalizers" ]
+      [
+        "create"
+        "update"
+        "delete"
+        "get"
+      ]
+    )
     (rule "argoproj.io" [
       "workflows"
       "workflows/finalizers"
@@ -80,21 +83,27 @@ let
     (rule "argoproj.io" [ "workflowtemplates" "workflowtemplates/finalizers" ] rights.read)
     (rule "argoproj.io" [ "workflowtaskresults" ] [ "list" "watch" "deletecollection" ])
     (rule "" [ "serviceaccounts" ] [ "get" "list" ])
-    (rule "argoproj.io" [ "cronworkflows" "cronworkflows/finalizers" ] [
-      "get"
-      "list"
-      "watch"
-      "update"
-      "patch"
-      "delete"
-    ])
+    (rule "argoproj.io"
+      [ "cronworkflows" "cronworkflows/finalizers" ]
+      [
+        "get"
+        "list"
+        "watch"
+        "update"
+        "patch"
+        "delete"
+      ]
+    )
     (rule "" [ "events" ] [ "create" "patch" ])
     (rule "policy" [ "poddisruptionbudgets" ] [ "create" "get" "delete" ])
   ];
-  namespaced = own ++ [
-    pods
-    (rule "" [ "configmaps" ] rights.read)
-  ] ++ rules;
+  namespaced =
+    own
+    ++ [
+      pods
+      (rule "" [ "configmaps" ] rights.read)
+    ]
+    ++ rules;
   everywhere = [
     pods
     (rule "" [ "configmaps" "namespaces" ] rights.read)
@@ -119,10 +128,12 @@ let
     "clusterworkflowtemplates"
     "workflowtaskresults"
   ];
-  withFinalizers = resources: builtins.concatMap (kind: [
-    kind
-    "${kind}/finalizers"
-  ]) resources;
+  withFinalizers =
+    resources:
+    builtins.concatMap (kind: [
+      kind
+      "${kind}/finalizers"
+    ]) resources;
   # Rights on workflows for those who have the cluster's roles admin, edit and view.
   aggregate =
     role: resources: verbs:
