@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -219,6 +220,14 @@ def test_what_is_rendered_already_is_not_rendered_again(cli: Any, platform: Any,
     outcome = cli("render", tmp_path / "out", "--out", tmp_path / "again")
     assert outcome.exit_code == 3
     assert "rendered already" in outcome.stderr
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kustomize_keeps_the_order_of_the_document(cli: Any, with_crd: Path, tmp_path: Path) -> None:
+    cli("render", with_crd, "--out", tmp_path / "out", "-q")
+    built = subprocess.run(["kubectl", "kustomize", tmp_path / "out"], capture_output=True, check=True).stdout
+    kinds = [obj["kind"] for obj in yaml.safe_load_all(built)]
+    assert kinds == ["Namespace", "CustomResourceDefinition", "ConfigMap", "Service", "Deployment"]
 
 
 # --- documents that no library of ours would give ------------------------------------------------------------------------------
