@@ -11,6 +11,7 @@ let
     all
     attrNames
     attrValues
+    catAttrs
     concatMap
     concatStringsSep
     filter
@@ -524,13 +525,22 @@ let
   checkObjects =
     api: subject: marked:
     let
-      # Kinds whose CRDs are not known here keep their note, which the schema refuses: the usual set pays nothing for them.
-      objects = map (
-        object: if object ? ${key} && !(object.${key}.unchecked or false) then plain object else object
+      # A null means "not set"; only an object that is refused is searched for them. Kinds whose CRDs are not known here
+      # carry a note that says so, and are taken as they are.
+      judged = map (
+        object:
+        let
+          bare = if object ? ${key} then plain object else object;
+          repaired = withoutNulls bare;
+        in
+        if api.accepts bare then
+          bare
+        else if object.${key}.unchecked or false || api.accepts repaired then
+          repaired
+        else
+          { __refused = repaired; }
       ) marked;
-      accepts = object: object ? ${key} || api.accepts object;
-      fixed = map (object: if api.accepts object then object else withoutNulls object) objects;
-      bad = filter (object: !(accepts object)) fixed;
+      refused = catAttrs "__refused" judged;
       title =
         object:
         "${object.kind or "object without kind"} ${
@@ -544,14 +554,9 @@ let
             if problem.path == "" then "" else "${problem.path}: "
           }${problem.message}"
         ) (api.explain object)
-      ) bad;
+      ) refused;
     in
-    if all api.accepts objects then
-      objects
-    else if bad == [ ] then
-      map plain fixed
-    else
-      throw (concatStringsSep "\n" problems);
+    if refused == [ ] then judged else throw (concatStringsSep "\n" problems);
 in
 {
   inherit mkModule checkObjects merge;

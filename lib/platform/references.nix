@@ -1,105 +1,169 @@
 # The names by which objects refer to other objects, each with the place where it stands.
 let
   inherit (builtins)
-    concatLists
+    concatMap
     elemAt
     filter
     genList
     length
+    substring
     toString
     ;
   inherit (import ../kubernetes/pods.nix) templateOf;
 
-  indexed =
-    f: path: list:
-    concatLists (genList (index: f "${path}[${toString index}]" (elemAt list index)) (length list));
-
-  reference = kind: path: name: optional: [
-    {
-      inherit kind path name;
-      optional = optional == true;
-    }
-  ];
-
-  volume =
-    path: source:
-    if source ? configMap then
-      reference "ConfigMap" "${path}.configMap.name" (source.configMap.name or "") (
-        source.configMap.optional or false
-      )
-    else if source ? secret then
-      reference "Secret" "${path}.secret.secretName" (source.secret.secretName or "") (
-        source.secret.optional or false
-      )
-    else if source ? persistentVolumeClaim then
-      reference "PersistentVolumeClaim" "${path}.persistentVolumeClaim.claimName"
-        source.persistentVolumeClaim.claimName
-        false
-    else if source ? projected then
-      indexed projected "${path}.projected.sources" (source.projected.sources or [ ])
-    else
-      [ ];
-
-  projected =
-    path: source:
-    if source ? configMap then
-      reference "ConfigMap" "${path}.configMap.name" (source.configMap.name or "") (
-        source.configMap.optional or false
-      )
-    else if source ? secret then
-      reference "Secret" "${path}.secret.name" (source.secret.name or "") (
-        source.secret.optional or false
-      )
-    else
-      [ ];
-
+  # Containers, variables and volumes are named in a path by their names, as in a patch. Most of them refer to
+  # nothing, so each costs one call; paths are built only when somebody reads them.
   variable =
     path: env:
-    if !(env ? valueFrom) then
-      [ ]
-    else if env.valueFrom ? secretKeyRef then
-      reference "Secret" "${path}.valueFrom.secretKeyRef.name" env.valueFrom.secretKeyRef.name (
-        env.valueFrom.secretKeyRef.optional or false
-      )
-    else if env.valueFrom ? configMapKeyRef then
-      reference "ConfigMap" "${path}.valueFrom.configMapKeyRef.name" env.valueFrom.configMapKeyRef.name (
-        env.valueFrom.configMapKeyRef.optional or false
-      )
+    let
+      inherit (env) valueFrom;
+    in
+    if valueFrom ? secretKeyRef then
+      [
+        {
+          kind = "Secret";
+          path = "${path}.env.${env.name}.valueFrom.secretKeyRef.name";
+          name = valueFrom.secretKeyRef.name;
+          optional = valueFrom.secretKeyRef.optional or false;
+        }
+      ]
+    else if valueFrom ? configMapKeyRef then
+      [
+        {
+          kind = "ConfigMap";
+          path = "${path}.env.${env.name}.valueFrom.configMapKeyRef.name";
+          name = valueFrom.configMapKeyRef.name;
+          optional = valueFrom.configMapKeyRef.optional or false;
+        }
+      ]
     else
       [ ];
 
   source =
     path: from:
     if from ? configMapRef then
-      reference "ConfigMap" "${path}.configMapRef.name" from.configMapRef.name (
-        from.configMapRef.optional or false
-      )
+      [
+        {
+          kind = "ConfigMap";
+          path = "${path}.envFrom.configMapRef.name";
+          name = from.configMapRef.name;
+          optional = from.configMapRef.optional or false;
+        }
+      ]
     else if from ? secretRef then
-      reference "Secret" "${path}.secretRef.name" from.secretRef.name (from.secretRef.optional or false)
+      [
+        {
+          kind = "Secret";
+          path = "${path}.envFrom.secretRef.name";
+          name = from.secretRef.name;
+          optional = from.secretRef.optional or false;
+        }
+      ]
     else
       [ ];
 
   container =
     path: c:
-    indexed variable "${path}.env" (c.env or [ ])
-    ++ indexed source "${path}.envFrom" (c.envFrom or [ ]);
+    (
+      if c ? env then
+        concatMap (env: if env ? valueFrom then variable "${path}.${c.name}" env else [ ]) c.env
+      else
+        [ ]
+    )
+    ++ (if c ? envFrom then concatMap (source "${path}.${c.name}") c.envFrom else [ ]);
+
+  projected =
+    path: source:
+    if source ? configMap then
+      [
+        {
+          kind = "ConfigMap";
+          path = "${path}.configMap.name";
+          name = source.configMap.name or "";
+          optional = source.configMap.optional or false;
+        }
+      ]
+    else if source ? secret then
+      [
+        {
+          kind = "Secret";
+          path = "${path}.secret.name";
+          name = source.secret.name or "";
+          optional = source.secret.optional or false;
+        }
+      ]
+    else
+      [ ];
+
+  volume =
+    path: volume:
+    if volume ? emptyDir then
+      [ ]
+    else if volume ? secret then
+      [
+        {
+          kind = "Secret";
+          path = "${path}.volumes.${volume.name}.secret.secretName";
+          name = volume.secret.secretName or "";
+          optional = volume.secret.optional or false;
+        }
+      ]
+    else if volume ? persistentVolumeClaim then
+      [
+        {
+          kind = "PersistentVolumeClaim";
+          path = "${path}.volumes.${volume.name}.persistentVolumeClaim.claimName";
+          name = volume.persistentVolumeClaim.claimName;
+          optional = false;
+        }
+      ]
+    else if volume ? projected then
+      concatMap (projected "${path}.volumes.${volume.name}.projected") (volume.projected.sources or [ ])
+    else
+      projected "${path}.volumes.${volume.name}" volume;
 
   podSpec =
     path: spec:
-    indexed container "${path}.containers" (spec.containers or [ ])
-    ++ indexed container "${path}.initContainers" (spec.initContainers or [ ])
-    ++ indexed volume "${path}.volumes" (spec.volumes or [ ])
+    concatMap (container "${path}.containers") (spec.containers or [ ])
+    ++ (
+      if spec ? initContainers then
+        concatMap (container "${path}.initContainers") spec.initContainers
+      else
+        [ ]
+    )
+    ++ (if spec ? volumes then concatMap (volume path) spec.volumes else [ ])
     ++ (
       if spec.serviceAccountName or "default" == "default" then
         [ ]
       else
-        reference "ServiceAccount" "${path}.serviceAccountName" spec.serviceAccountName false
+        [
+          {
+            kind = "ServiceAccount";
+            path = "${path}.serviceAccountName";
+            name = spec.serviceAccountName;
+            optional = false;
+          }
+        ]
     )
     ++ (
-      if spec ? priorityClassName && builtins.substring 0 7 spec.priorityClassName != "system-" then
-        reference "PriorityClass" "${path}.priorityClassName" spec.priorityClassName false
+      if spec ? priorityClassName && substring 0 7 spec.priorityClassName != "system-" then
+        [
+          {
+            kind = "PriorityClass";
+            path = "${path}.priorityClassName";
+            name = spec.priorityClassName;
+            optional = false;
+          }
+        ]
       else
         [ ]
+    );
+
+  # For the short lists of other kinds, whose entries have no names.
+  indexed =
+    f: path: list:
+    builtins.concatLists (
+      genList (index: f "${path}[${toString index}]" (elemAt list index)) (length list)
     );
 
   podPath =
@@ -114,7 +178,14 @@ let
   ingressPath =
     path: entry:
     if entry ? backend && entry.backend ? service then
-      reference "Service" "${path}.backend.service.name" entry.backend.service.name false
+      [
+        {
+          kind = "Service";
+          path = "${path}.backend.service.name";
+          name = entry.backend.service.name;
+          optional = false;
+        }
+      ]
     else
       [ ];
 
@@ -131,7 +202,14 @@ let
         indexed (
           path: backend:
           if backend.kind or "Service" == "Service" && !(backend ? namespace) then
-            reference "Service" "${path}.name" backend.name false
+            [
+              {
+                kind = "Service";
+                path = "${path}.name";
+                name = backend.name;
+                optional = false;
+              }
+            ]
           else
             [ ]
         ) "${path}.backendRefs" (rule.backendRefs or [ ])
@@ -141,23 +219,46 @@ let
       if object.spec.serviceName or "" == "" then
         [ ]
       else
-        reference "Service" "spec.serviceName" object.spec.serviceName false;
-    HorizontalPodAutoscaler =
-      object:
-      reference object.spec.scaleTargetRef.kind "spec.scaleTargetRef.name" object.spec.scaleTargetRef.name
-        false;
+        [
+          {
+            kind = "Service";
+            path = "spec.serviceName";
+            name = object.spec.serviceName;
+            optional = false;
+          }
+        ];
+    HorizontalPodAutoscaler = object: [
+      {
+        kind = object.spec.scaleTargetRef.kind;
+        path = "spec.scaleTargetRef.name";
+        name = object.spec.scaleTargetRef.name;
+        optional = false;
+      }
+    ];
     RoleBinding =
       object:
-      filter (found: found.kind == "Role") (
-        reference object.roleRef.kind "roleRef.name" object.roleRef.name false
-      )
+      filter (found: found.kind == "Role") [
+        {
+          kind = object.roleRef.kind;
+          path = "roleRef.name";
+          name = object.roleRef.name;
+          optional = false;
+        }
+      ]
       ++ indexed (
         path: subject:
         if
           subject.kind == "ServiceAccount"
           && subject.namespace or object.metadata.namespace == object.metadata.namespace
         then
-          reference "ServiceAccount" "${path}.name" subject.name false
+          [
+            {
+              kind = "ServiceAccount";
+              path = "${path}.name";
+              name = subject.name;
+              optional = false;
+            }
+          ]
         else
           [ ]
       ) "subjects" (object.subjects or [ ]);

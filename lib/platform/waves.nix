@@ -2,6 +2,7 @@
 let
   inherit (builtins)
     attrNames
+    attrValues
     concatMap
     concatStringsSep
     elem
@@ -13,7 +14,8 @@ let
     listToAttrs
     map
     mapAttrs
-    sort
+    stringLength
+    substring
     toString
     ;
   inherit (import ../internal.nix) note;
@@ -228,17 +230,29 @@ in
     else
       builtins.seq (walk [ ] (head stuck)) (builtins.deepSeq (map (walk [ ]) stuck) memo);
 
+  /**
+    Entries in apply order. Sorting by a comparison would call it n log n times; the names of an attribute set are in order
+    by themselves.
+
+    # Type
+
+    ```
+    sortEntries :: [Entry] -> [Entry]
+    ```
+  */
   sortEntries =
     entries:
-    sort (
-      a: b:
-      if a.wave != b.wave then
-        a.wave < b.wave
-      else if a.rank != b.rank then
-        a.rank < b.rank
-      else if a.key != b.key then
-        a.key < b.key
-      else
-        false
-    ) entries;
+    let
+      digits = number: if number < 10 then "0${toString number}" else toString number;
+      # Waves have up to five digits: numbers of equal length sort as text.
+      padded = number: substring (stringLength (toString number)) 5 "00000" + toString number;
+    in
+    attrValues (
+      listToAttrs (
+        map (entry: {
+          name = "${padded entry.wave}|${digits entry.rank}|${entry.key}";
+          value = entry;
+        }) entries
+      )
+    );
 }
