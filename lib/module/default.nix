@@ -8,7 +8,6 @@
 }:
 let
   inherit (builtins)
-    all
     attrNames
     attrValues
     catAttrs
