@@ -1,7 +1,7 @@
 """mlops-nix: render, check and apply Kubernetes manifests of machine-learning platforms.
 
-The names below are the public Python API of validation; they are loaded when they are first used, so that importing the package
-costs nothing::
+The names below are the public Python API of validation and of the cluster layer (`mlops_nix.cluster.library`); they are loaded
+when they are first used, so that importing the package costs nothing::
 
     from mlops_nix import read, validate
 
@@ -16,6 +16,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlops_nix.cluster.library import apply, connect, delete, drift, load_set, plan, set_of, status, wait
+    from mlops_nix.cluster.plan import Plan, Policy
     from mlops_nix.errors import (
         ExitCode,
         InputError,
@@ -37,6 +39,8 @@ __all__ = [
     "InputError",
     "MlopsNixError",
     "ObjectRef",
+    "Plan",
+    "Policy",
     "PolicyViolation",
     "Reading",
     "Report",
@@ -44,15 +48,26 @@ __all__ = [
     "Severity",
     "ToolMissing",
     "all_checks",
+    "apply",
+    "connect",
+    "delete",
+    "drift",
+    "load_set",
+    "plan",
     "read",
     "read_objects",
     "reference",
+    "set_of",
+    "status",
     "strictest_level",
     "validate",
+    "wait",
     "write_kubeconform_schemas",
 ]
 
 _PLACES = {
+    "cluster.library": ("apply", "connect", "delete", "drift", "load_set", "plan", "set_of", "status", "wait"),
+    "cluster.plan": ("Plan", "Policy"),
     "errors": ("ExitCode", "InputError", "MlopsNixError", "PolicyViolation", "ToolMissing"),
     "findings": ("Check", "Finding", "Severity", "all_checks"),
     "objects": ("ObjectRef", "reference"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import uuid
@@ -18,6 +19,7 @@ from mlops_nix.errors import ExitCode, InputError, Interrupted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mlops_nix.cluster.api import Stop
     from mlops_nix.cluster.conflicts import ConflictPolicy
     from mlops_nix.cluster.connection import Cluster
     from mlops_nix.cluster.desired import DesiredSet
@@ -218,6 +220,21 @@ class Session:
             self.asking.clear()
 
 
+# Seconds that requests in flight get after a signal.
+_STOP_SECONDS = 10.0
+
+
+def _abandon(stop: Stop, console: Console) -> None:
+    """End the process although requests are in flight: a server that hangs must not hold up who wants to leave.
+
+    A run may end anywhere; the next one goes on from there, and sees that the holder of the lock is gone.
+    """
+    console.error("error: stopped; requests that are still in flight were abandoned")
+    console.error("  hint: run the same command again: it goes on from there")
+    console.stdout.flush()
+    os._exit(ExitCode.TERMINATED if stop.signal == "SIGTERM" else ExitCode.INTERRUPTED)
+
+
 @contextlib.contextmanager
 def connected(choice: ClusterChoice, console: Console) -> Iterator[Session]:
     """Connect, and end cleanly on a signal: the requests in flight are finished, then `Interrupted` is raised.
@@ -234,6 +251,7 @@ def connected(choice: ClusterChoice, console: Console) -> Iterator[Session]:
     stop = Stop()
     asking = threading.Event()
     previous: dict[int, Any] = {}
+    timers: list[threading.Timer] = []
 
     def handle(number: int, frame: Any) -> None:
         del frame
@@ -242,6 +260,10 @@ def connected(choice: ClusterChoice, console: Console) -> Iterator[Session]:
             raise KeyboardInterrupt
         stop.set(signal.Signals(number).name)
         console.error("stopping after the requests in flight; once more stops at once")
+        abandon = threading.Timer(_STOP_SECONDS, _abandon, (stop, console))
+        abandon.daemon = True
+        abandon.start()
+        timers.append(abandon)
 
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -264,6 +286,8 @@ def connected(choice: ClusterChoice, console: Console) -> Iterator[Session]:
         raise
     finally:
         shown.close()
+        for timer in timers:
+            timer.cancel()
         for held, handler in previous.items():
             signal.signal(held, handler)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from mlops_nix.cluster import events
@@ -57,6 +57,16 @@ class Stop:
             raise Interrupted(f"stopped by {self.signal}")
 
 
+class Fence(Protocol):
+    """What stands before each write: the lock of the set."""
+
+    def check(self) -> None:
+        """Make sure that the lock is ours, renewing it where needed; raise `Locked` where it is not."""
+
+    def valid(self) -> bool:
+        """Tell, without a request, whether the lock is surely ours now."""
+
+
 class Api:
     """One API server, as the rest of the package talks to it. Used by several threads.
 
@@ -99,7 +109,7 @@ class Api:
         self._warned: set[str] = set()
         self._lock = threading.Lock()
         self._renewals = 0
-        self.fence: Callable[[], None] | None = None
+        self.fence: Fence | None = None
 
     def server_now(self) -> float:
         """Give the time of day as the server's ``Date`` headers have it: all clients of one cluster agree on it."""
@@ -208,11 +218,9 @@ class Api:
         *,
         fenced: bool,
     ) -> tuple[Answer | None, str]:
-        self.pace.enter()
+        self._enter(fenced=fenced)
         throttled, retry_after = False, None
         try:
-            if fenced and self.fence is not None:
-                self.fence()
             with self._lock:
                 self.requests += 1
             response = self.transport.request(method, path, query=query, headers=headers, body=data, timeout=timeout)
@@ -238,6 +246,18 @@ class Api:
         for text in answer.warnings:
             self.warn(text)
         return answer, ""
+
+    def _enter(self, *, fenced: bool) -> None:
+        """Take a place among the requests in flight; for a write, only with the lock surely held at that moment."""
+        while True:
+            fence = self.fence if fenced else None
+            if fence is not None:
+                # Not while a place is held: renewing the lock needs one itself.
+                fence.check()
+            self.pace.enter()
+            if fence is None or fence.valid():
+                return
+            self.pace.leave()
 
     def _note_time(self, date: str) -> None:
         from email.utils import parsedate_to_datetime

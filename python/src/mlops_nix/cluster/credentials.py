@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlops_nix.cluster import events
 from mlops_nix.cluster.answer import Outcome
 from mlops_nix.cluster.api import error_of
-from mlops_nix.cluster.discovery import SECRETS
+from mlops_nix.cluster.discovery import NAMESPACES, SECRETS
 from mlops_nix.cluster.references import needs
 from mlops_nix.errors import InputError
 from mlops_nix.objects import ObjectRef, as_map, as_text, metadata, pod_template
@@ -169,6 +169,8 @@ def create_missing(
     chosen = [secret for secret in desired.secrets if _chosen(secret, only)]
     made: dict[Place, bytes] = {}
     results: list[Made] = []
+    if not dry_run:
+        _make_namespaces(cluster, desired, {secret.namespace for secret in chosen})
     # A copy waits for its source; more rounds than Secrets are never needed.
     waiting = list(chosen)
     for _ in range(len(chosen) + 1):
@@ -192,6 +194,18 @@ def create_missing(
                 events.Applied(object=ref, action=result.action, reason=f"keys {', '.join(result.keys)}")
             )
     return results
+
+
+def _make_namespaces(cluster: Cluster, desired: DesiredSet, names: set[str]) -> None:
+    """Make the namespaces that the set brings and that are not there yet; the owner label comes with the apply."""
+    for item in desired.items:
+        if (item.ref.group, item.ref.kind) != ("", "Namespace") or item.ref.name not in names:
+            continue
+        if cluster.api.get(NAMESPACES, "", item.ref.name, metadata_only=True).outcome is not Outcome.NOT_FOUND:
+            continue
+        answer = cluster.api.apply(NAMESPACES, item.object, "", item.ref.name)
+        if not answer.ok:
+            raise error_of(answer, f"make the namespace {item.ref.name}")
 
 
 def _chosen(secret: SecretRequirement, only: Sequence[str]) -> bool:

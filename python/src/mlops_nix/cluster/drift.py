@@ -13,6 +13,7 @@ from mlops_nix.cluster.compare import ABSENT, FieldChange, changes, shown
 from mlops_nix.cluster.desired import with_owner
 from mlops_nix.cluster.live import read_each
 from mlops_nix.cluster.plan import owner_of
+from mlops_nix.cluster.readiness import removes_itself
 from mlops_nix.cluster.redact import Mask
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def drift(cluster: Cluster, desired: DesiredSet, *, mask: Mask | None = None) ->
 def _drift_of(
     cluster: Cluster, set_name: str, item: Item, resource: Resource | None, live: KubernetesObject | None, mask: Mask
 ) -> Drift | None:
+    if resource is not None and live is None and removes_itself(item.object):
+        return None
     if resource is None or live is None:
         reason = "the cluster does not serve this kind" if resource is None else "was deleted"
         return Drift(item.ref, item.component, "missing", reason=reason)

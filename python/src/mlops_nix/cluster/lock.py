@@ -232,7 +232,11 @@ class Lock:
                 if holder:
                     self._lost = f"{_readable(holder)} holds it since {since}"
 
-    def fence(self) -> None:
+    def valid(self) -> bool:
+        """Tell whether the lock is surely ours now."""
+        return not self._lost and self._lease is not None and self._api.clock.monotonic() < self._valid_until - _MARGIN
+
+    def check(self) -> None:
         """Raise `Locked` unless the lock is surely ours; called before each write.
 
         After a pause of the process (a suspended machine), the Lease may have run out: then it is renewed first, which fails where
@@ -242,7 +246,7 @@ class Lock:
             return
         if not self._lost and self._api.clock.monotonic() >= self._valid_until - _MARGIN:
             self.renew()
-        if self._lost or self._api.clock.monotonic() >= self._valid_until:
+        if not self.valid():
             raise Locked(
                 f"the lock was lost while this run went on: {self._lost or 'it could not be renewed in time'}",
                 hint="nothing was written after that; run the command again",

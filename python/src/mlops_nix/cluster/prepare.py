@@ -157,8 +157,10 @@ def check_before_writing(
     """
     problems = _namespace_problems(cluster, prepared, shared_namespaces)
     hints = []
-    if problems:
+    if any("belongs to the set" in problem for problem in problems):
         hints.append("--shared-namespace NAME allows writing into the namespace of another set")
+    if any("does not exist" in problem for problem in problems):
+        hints.append("create the namespace, or add it to the set")
     missing = [] if without_secrets else missing_secrets(cluster, prepared.desired)
     if missing:
         problems += [

@@ -382,10 +382,6 @@ _CORE: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, Any]], As
 }
 
 
-def waits(group: str, kind: str) -> bool:
-    """Tell whether objects of a kind can be anything but ready once they exist."""
-    core = _CORE.get((group, kind))
-    if core is not None:
-        return core is not _exists
-    row = ROWS.get((group, kind))
-    return not row.exists if row is not None else "." in group and not group.endswith(".k8s.io")
+def removes_itself(obj: Mapping[str, Any]) -> bool:
+    """Tell whether an object goes away by itself when it has finished: a Job with a time to live."""
+    return obj.get("kind") == "Job" and as_map(obj.get("spec")).get("ttlSecondsAfterFinished") is not None

@@ -71,7 +71,7 @@ def delete(
     guard = lock.Lock(api, store.namespace, policy.set_name, uuid.uuid4().hex[:8])
     guard.acquire(wait=lock_timeout)
     guard.keep()
-    api.fence = guard.fence
+    api.fence = guard
     try:
         current = store.read()
         if (current.resource_version if current else "") != inventory.resource_version:

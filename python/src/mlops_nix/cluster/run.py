@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 600.0
 # Objects that are explained in detail; for the rest their status has to do.
 _EXPLAINED = 12
+# Seconds for the last writes, explanations and the lock, where waiting took all the time.
+_CLOSING = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Run:
         guard = lock.Lock(self._api, prepared.store.namespace, self._desired.name, self._id)
         guard.acquire(wait=self._options.lock_timeout)
         guard.keep()
-        self._api.fence = guard.fence
+        self._api.fence = guard
         try:
             return self._write(self._current(prepared))
         except Interrupted as error:
@@ -225,6 +227,8 @@ class Run:
         )
         self._outcomes = execution.outcomes
         unready = self._run_waves(execution, prepared)
+        # What is left is quick, and deserves its retries also where waiting took all the time.
+        self._api.deadline = max(self._deadline, self._api.clock.monotonic() + _CLOSING)
         self._cluster.discovery = execution.discovery
         failed = execution.outcomes.failed()
         prunable = not failed and not unready
@@ -286,6 +290,10 @@ class Run:
 
     def _final_refs(self, prepared: Prepared) -> tuple[Ref, ...]:
         refs = {step.key: self._ref(step) for step in prepared.plan.steps}
+        for key, judged in self._outcomes.assessments.items():
+            # Without a digest nothing is taken for granted: what did not get ready is looked at anew.
+            if key in refs and not judged.ready:
+                refs[key] = refs[key]._replace(digest="")
         for ref in prepared.unknown:
             refs[ref.key] = ref
         for step in prepared.plan.prunes:

@@ -104,7 +104,7 @@ def repair(cluster: Cluster, set_name: str, *, namespace: str | None = None, loc
     store, before = find(cluster, set_name, namespace)
     guard = lock.Lock(api, store.namespace, set_name, uuid.uuid4().hex[:8])
     guard.acquire(wait=lock_timeout)
-    api.fence = guard.fence
+    api.fence = guard
     try:
         revisions = before.revisions if before else _kept_revisions(cluster, store)
         spaces = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_nix.cluster import references
 from mlops_nix.cluster.explain import Explanation, explain
 from mlops_nix.cluster.live import read_each
-from mlops_nix.cluster.readiness import Assessment, State
+from mlops_nix.cluster.readiness import Assessment, State, removes_itself
 from mlops_nix.cluster.wait import Target, Waiter, is_webhook, webhook_ready
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ def status(cluster: Cluster, desired: DesiredSet, *, explained: bool = True) -> 
         if resource is None:
             return item, None, Assessment(State.MISSING, "the cluster does not serve this kind")
         if live is None:
+            if removes_itself(item.object):
+                return item, resource, Assessment(State.READY, "is not there: finished, or never applied", "Job")
             return item, resource, Assessment(State.MISSING, "is not on the cluster")
         if is_webhook(item.ref.kind):
             return item, resource, webhook_ready(cluster.api, live)

@@ -12,7 +12,7 @@ from mlops_nix.cluster.api import error_of
 from mlops_nix.cluster.desired import OWNER_LABEL, digest, with_owner
 from mlops_nix.cluster.discovery import NAMESPACES, Discovery, Resource, of_definitions
 from mlops_nix.cluster.plan import Step
-from mlops_nix.cluster.readiness import assess
+from mlops_nix.cluster.readiness import Assessment, State, assess, removes_itself
 from mlops_nix.cluster.redact import Mask
 from mlops_nix.cluster.workers import each
 from mlops_nix.errors import InputError
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _MANY = 4
 # Dry runs of one object at most.
 _ROUNDS = 4
+# Users of a kind that an error names.
+_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -104,17 +106,22 @@ class Survey:
         """
         problems: dict[str, None] = {}
         hints: dict[str, None] = {}
+        whose: dict[str, dict[str, None]] = {}
         for item in self._desired.items:
             ref = item.ref
             resource = self.resource(item) or self._future.find(ref.group, ref.version, ref.kind)
             if resource is None:
                 problem, hint = self._unknown_kind(item)
-                problems[problem] = None
+                whose.setdefault(problem, {})[item.component or str(ref)] = None
                 hints[hint] = None
             elif resource.namespaced and not ref.namespace:
                 problems[f"{ref}: a {ref.kind} lies in a namespace; metadata.namespace is missing"] = None
             elif not resource.namespaced and ref.namespace:
                 problems[f"{ref}: a {ref.kind} is cluster-scoped; metadata.namespace must not be there"] = None
+        for problem, users in whose.items():
+            named = list(users)[:_NAMED]
+            more = f" and {len(users) - len(named)} more" if len(users) > len(named) else ""
+            problems[f"{problem} (for {', '.join(named)}{more})"] = None
         if problems:
             raise InputError(
                 "\n".join(["objects that this cluster cannot take; nothing was sent", *problems]),
@@ -129,10 +136,9 @@ class Survey:
                 f"`kubectl get apiservice` shows why; repair it, then run again",  # noqa: F541
             )
         other = self._discovery.any_version(ref.group, ref.kind) or self._future.any_version(ref.group, ref.kind)
-        whose = f" (component {item.component})" if item.component else ""
         if other is not None:
             return (
-                f"{ref.api_version} {ref.kind}: the cluster serves this kind only as {other.api_version}{whose}",
+                f"{ref.api_version} {ref.kind}: the cluster serves this kind only as {other.api_version}",
                 "render for the version of this cluster, or update the operator",
             )
         operator = next(
@@ -140,7 +146,7 @@ class Survey:
         )
         needed = f"; it belongs to {operator}, which the set expects on the cluster" if operator else ""
         return (
-            f"{ref.api_version} {ref.kind}: the cluster does not serve this kind, and the set does not bring its CRD{whose}{needed}",
+            f"{ref.api_version} {ref.kind}: the cluster does not serve this kind, and the set does not bring its CRD{needed}",
             f"install {operator or 'the operator'} first, or add its CRDs to the set",
         )
 
@@ -262,6 +268,8 @@ class Survey:
             live = by_name.pop(item.ref.name, None)
             if live is None and item.ref.name in present:
                 live = self._read(resource, item)
+            if live is None and self._finished(item):
+                continue
             if live is None:
                 if resource.kind == "Namespace" and not resource.group:
                     self._missing_namespaces.add(item.ref.name)
@@ -277,6 +285,19 @@ class Survey:
             each(self._preview, later, limit=1)
             return []
         return later
+
+    def _finished(self, item: Item) -> bool:
+        """Plan nothing for a Job that was applied as it is, finished, and was removed by its own time to live."""
+        mark = digest(item.object)
+        if (
+            self._digests.get(item.key) != mark
+            or not removes_itself(item.object)
+            or self._policy.may_recreate(item.ref)
+        ):
+            return False
+        judged = Assessment(State.READY, "finished, and was removed by its ttlSecondsAfterFinished", "Job")
+        self._put(item, plan.unchanged(item, {}, mark, judged))
+        return True
 
     def _present(self, resource: Resource, namespace: str, missing: list[Item]) -> set[str]:
         """Name those objects without our label that are on the cluster nevertheless."""
