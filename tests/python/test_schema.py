@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlops_nix import schema
 from mlops_nix.errors import InputError
-from mlops_nix.schema import Schemas, choose_version, describe, schema_folder, versions, write_kubeconform_schemas
+from mlops_nix.explain import describe
+from mlops_nix.schema import Schemas, choose_version, schema_folder, versions, write_kubeconform_schemas
 from mlops_nix.yamlio import read_objects
 
 if TYPE_CHECKING:

@@ -7,94 +7,27 @@ compact form finds the words: path, expected, found, nearest name.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from mlops_nix.compactschema import Expansion, KeyedLists, Node, compact, with_metadata
 from mlops_nix.errors import InputError
+from mlops_nix.explain import Explainer, SchemaProblem
 from mlops_nix.nearest import suggest
 from mlops_nix.objects import as_list, as_map, as_text, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from mlops_nix.objects import KubernetesObject
 
-Node: TypeAlias = "str | list[Any] | dict[str, Any]"
-JsonSchema: TypeAlias = "dict[str, Any] | bool"
 
 FORMAT = "mlops-nix/kubernetes-schema/v1"
-QUANTITY = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
-CRD_QUANTITY = (
-    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
-)
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_CORE = "core#"
-_LONG = 60
-_MANY = 12
-
-_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
-_WORDS: dict[str, dict[str, Any]] = {
-    "string": {"type": "string"},
-    "boolean": {"type": "boolean"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
-    "double": {"type": "number"},
-    "float": {"type": "number"},
-    "int32": {"type": "integer", "minimum": _RANGES["int32"][0], "maximum": _RANGES["int32"][1]},
-    "int64": {"type": "integer"},
-    "int-or-string": {"type": ["integer", "string"]},
-    "quantity": {"type": ["number", "string"], "pattern": QUANTITY},
-    "int-or-quantity": {"type": ["integer", "string"], "pattern": CRD_QUANTITY},
-    "object": {"type": "object"},
-    "any": {},
-    "date-time": {"type": "string", "format": "date-time"},
-}
-_CONSTRAINTS = (
-    "enum",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "minimum",
-    "maximum",
-    "minItems",
-    "maxItems",
-    "minProperties",
-    "maxProperties",
-    "anyOf",
-    "oneOf",
-    "allOf",
-    "not",
-)
-# What a value must be, for messages.
-_EXPECTED = {
-    "string": "a string",
-    "boolean": "true or false",
-    "integer": "an integer",
-    "int32": "an integer",
-    "int64": "an integer",
-    "number": "a number",
-    "double": "a number",
-    "float": "a number",
-    "int-or-string": "an integer or a string",
-    "quantity": "a quantity such as 500m or 2Gi",
-    "int-or-quantity": "a quantity such as 500m or 2Gi",
-    "object": "a map",
-    "date-time": "a time such as 2006-01-02T15:04:05Z",
-}
-
-
-class SchemaProblem(NamedTuple):
-    """One place where an object breaks its schema."""
-
-    path: str
-    message: str
-    check: str = "schema"
-    """Id of the check that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +153,8 @@ class Schemas:
                 self._definition_of[api_version, kind] = about["definition"]
         self._own: dict[tuple[str, str], dict[str, Node]] = {}
         self._validators: dict[tuple[str, str], Callable[[Any], bool] | None] = {}
-        self._explainers: dict[tuple[str, str], _Explainer] = {}
-        self._keyed: dict[tuple[str, str], _KeyedLists] = {}
+        self._explainers: dict[tuple[str, str], Explainer] = {}
+        self._keyed: dict[tuple[str, str], KeyedLists] = {}
 
     def kind(self, api_version: str, kind: str) -> Kind | None:
         """Give what is known about a kind."""
@@ -269,7 +202,7 @@ class Schemas:
                 key = f"{group}/{as_text(version.get('name'))}", kind
                 scope = as_text(spec.get("scope")) or "Namespaced"
                 self._kinds[key] = Kind(*key, as_text(names.get("plural")), scope, reference(obj).name)
-                self._own[key] = {"": _root(_compact(schema))}
+                self._own[key] = {"": with_metadata(compact(schema))}
                 for memory in (self._validators, self._explainers, self._keyed):
                     memory.pop(key, None)
                 count += 1
@@ -293,7 +226,7 @@ class Schemas:
             KeyError: The kind is unknown.
         """
         root, definitions = self.definitions(api_version, kind)
-        expansion = _Expansion(
+        expansion = Expansion(
             definitions, _core_definitions(self.version), is_core=self._kinds[api_version, kind].source == "core"
         )
         return {"$schema": _DRAFT, **expansion.document(root)}
@@ -323,7 +256,7 @@ class Schemas:
         check: Callable[[Any], bool] = validator.is_valid
         self._validators[key] = check
         root, definitions = self.definitions(api_version, kind)
-        self._keyed[key] = _KeyedLists(root, definitions, _core_definitions(self.version))
+        self._keyed[key] = KeyedLists(root, definitions, _core_definitions(self.version))
         return check
 
     def explain(self, obj: KubernetesObject) -> list[SchemaProblem]:
@@ -335,7 +268,7 @@ class Schemas:
         explainer = self._explainers.get(key)
         if explainer is None:
             root, definitions = self.definitions(*key)
-            explainer = self._explainers[key] = _Explainer(root, definitions, _core_definitions(self.version))
+            explainer = self._explainers[key] = Explainer(root, definitions, _core_definitions(self.version))
         problems = explainer.problems(obj)
         return problems or list(self._generic(obj))
 
@@ -352,467 +285,6 @@ def _validator(schema: dict[str, Any]) -> Any:
 
     patterns = jsonschema_rs.RegexOptions()
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, pattern_options=patterns)
-
-
-# --- compact nodes into JSON Schema -------------------------------------------------------------------------------------------
-
-
-class _Expansion:
-    """Expands one kind: only the definitions that it reaches."""
-
-    def __init__(self, own: Mapping[str, Node], core: Mapping[str, Node], *, is_core: bool) -> None:
-        self.own = own
-        self.core = core
-        self.is_core = is_core
-        self.defs: dict[str, JsonSchema] = {}
-
-    def document(self, root: str) -> dict[str, Any]:
-        schema = self._node(self.own[root], core=self.is_core)
-        # The definition of the root itself is also referred to by recursive kinds.
-        return {**schema, "$defs": self.defs} if self.defs else dict(schema)
-
-    def _reference(self, word: str, *, core: bool) -> dict[str, Any]:
-        from_core = core or word.startswith(_CORE)
-        name = word.partition("#")[2]
-        key = ("core." if from_core else "own.") + name.replace("/", ".")
-        if key not in self.defs:
-            self.defs[key] = True  # a place, so that recursion ends
-            self.defs[key] = self._node((self.core if from_core else self.own)[name], core=from_core)
-        return {"$ref": f"#/$defs/{key}"}
-
-    def _node(self, node: Node, *, core: bool) -> dict[str, Any]:
-        if isinstance(node, str):
-            if "#" in node:
-                return self._reference(node, core=core)
-            return _WORDS.get(node, {"type": "string"})
-        if isinstance(node, list):
-            return {"type": "array", "items": self._node(node[0], core=core)}
-        schema: dict[str, Any] = {}
-        if "fields" in node:
-            required = node.get("required", [])
-            properties = {}
-            for name, child in node["fields"].items():
-                field = self._node(child, core=core)
-                # The API server takes null as absent, in custom kinds too (apiextensions 0.36.3: prunenulls.go).
-                properties[name] = field if name in required else _nullable(field)
-            schema = {"type": "object", "properties": properties}
-            if required:
-                schema["required"] = required
-            if not node.get("open"):
-                schema["additionalProperties"] = False
-        elif "values" in node:
-            values = self._node(node["values"], core=core)
-            schema = {"type": "object", "additionalProperties": _nullable(values)}
-        elif "items" in node:
-            schema = {"type": "array", "items": self._node(node["items"], core=core)}
-            if node.get("set"):
-                schema["uniqueItems"] = True
-        elif "type" in node:
-            schema = dict(self._node(node["type"], core=core))
-        for name in _CONSTRAINTS:
-            if name in node:
-                if name in schema and name in {"minimum", "maximum"}:
-                    schema[name] = max(schema[name], node[name]) if name == "minimum" else min(schema[name], node[name])
-                elif name == "pattern":
-                    pattern = _portable(node[name])
-                    if name in schema:
-                        schema["allOf"] = [*schema.get("allOf", []), {"pattern": pattern}]
-                    else:
-                        schema[name] = pattern
-                elif name == "allOf":
-                    schema["allOf"] = [*schema.get("allOf", []), *node[name]]
-                else:
-                    schema[name] = node[name]
-        return _nullable(schema) if node.get("nullable") else schema
-
-
-def _portable(pattern: str) -> str:
-    r"""Write a pattern of Go's syntax so that Go, Rust and Python read it alike: ``\0`` is a NUL in Go only."""
-    return re.sub(r"(?<!\\)((?:\\\\)*)\\0", r"\1\\x00", pattern)
-
-
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    kind = schema.get("type")
-    if not schema:
-        return schema
-    if kind is None or "enum" in schema:
-        return {"anyOf": [schema, {"type": "null"}]}
-    if isinstance(kind, list):
-        return schema if "null" in kind else {**schema, "type": [*kind, "null"]}
-    return {**schema, "type": [kind, "null"]}
-
-
-# --- CRD schemas into compact nodes -------------------------------------------------------------------------------------------
-
-
-def _root(node: Node) -> Node:
-    """Give the root of a CRD its metadata, which CRDs leave open and the API server checks."""
-    if not isinstance(node, dict) or "fields" not in node:
-        return node
-    fields = {**node["fields"], "apiVersion": "string", "kind": "string", "metadata": "core#meta/v1.ObjectMeta"}
-    return {**node, "fields": fields}
-
-
-def _compact(schema: Mapping[str, Any]) -> Node:
-    """Turn a structural schema of a CRD into a compact node. Source: apiextensions.k8s.io/v1, structural schemas."""
-    extra = {name: schema[name] for name in _CONSTRAINTS if name in schema}
-    if schema.get("nullable"):
-        extra["nullable"] = True
-    preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
-    kind = schema.get("type")
-    node: dict[str, Any]
-    if schema.get("x-kubernetes-int-or-string"):
-        node = {"type": "int-or-string"}
-    elif kind == "array":
-        node = {"items": _compact(as_map(schema.get("items")))}
-        if schema.get("x-kubernetes-list-type") == "map":
-            node["keys"] = list(as_list(schema.get("x-kubernetes-list-map-keys")))
-        elif schema.get("x-kubernetes-list-type") == "set":
-            node["set"] = True
-    elif isinstance(schema.get("properties"), dict):
-        node = {"fields": {name: _compact(as_map(child)) for name, child in schema["properties"].items()}}
-        if schema.get("required"):
-            node["required"] = list(schema["required"])
-        if preserve or schema.get("additionalProperties") is True:
-            node["open"] = True
-        if schema.get("x-kubernetes-embedded-resource"):
-            node["fields"] = {"apiVersion": "string", "kind": "string", "metadata": "object", **node["fields"]}
-            node["required"] = sorted({*node.get("required", []), "apiVersion", "kind"})
-    elif isinstance(schema.get("additionalProperties"), dict):
-        node = {"values": _compact(schema["additionalProperties"])}
-    elif kind == "object" or (preserve and kind is None):
-        node = {"type": "object" if kind == "object" else "any"}
-    elif kind == "integer":
-        node = {"type": as_text(schema.get("format")) or "integer"}
-    elif kind in {"string", "boolean", "number"}:
-        node = {"type": "date-time" if schema.get("format") == "date-time" else str(kind)}
-    else:
-        node = {"type": "any"}
-    node.update(extra)
-    return node
-
-
-# --- keyed lists --------------------------------------------------------------------------------------------------------------
-
-
-class _Definitions:
-    """Resolves the references of a kind's nodes."""
-
-    def __init__(self, root: str, own: Mapping[str, Node], core: Mapping[str, Node]) -> None:
-        self.root = own[root]
-        self.own = own
-        self.core = core
-        self.is_core = own is core
-
-    def resolve(self, node: Node, *, core: bool) -> tuple[Node, bool]:
-        """Follow references; tell also whether the node is one of Kubernetes itself."""
-        while isinstance(node, str) and "#" in node:
-            core = core or node.startswith(_CORE)
-            node = (self.core if core else self.own)[node.partition("#")[2]]
-        return node, core
-
-
-class _KeyedLists(_Definitions):
-    """Finds items of a list with the same key, which JSON Schema cannot say."""
-
-    def __init__(self, root: str, own: Mapping[str, Node], core: Mapping[str, Node]) -> None:
-        super().__init__(root, own, core)
-        self._walkers: dict[int, Callable[[Any], bool] | None] = {}
-        self._open: set[int] = set()
-        self._kept: list[Node] = []
-        self._walker = self._build(self.root, core=self.is_core)
-
-    def present(self, obj: Any) -> bool:
-        """Tell whether two items of any keyed list have the same key."""
-        return self._walker is not None and self._walker(obj)
-
-    def _build(self, node: Node, *, core: bool) -> Callable[[Any], bool] | None:
-        """Make a function that looks only where keyed lists can be; nothing where there can be none."""
-        node, core = self.resolve(node, core=core)
-        if isinstance(node, str):
-            return None
-        mark = id(node)
-        if mark in self._walkers:
-            return self._walkers[mark]
-        if mark in self._open:  # recursive: decide when it is called
-            return lambda value: bool((walker := self._walkers.get(mark)) and walker(value))
-        self._open.add(mark)
-        self._kept.append(node)  # an id is good only as long as the node lives
-        walker = self._of_node(node, core=core)
-        self._open.discard(mark)
-        self._walkers[mark] = walker
-        return walker
-
-    def _of_node(self, node: list[Any] | dict[str, Any], *, core: bool) -> Callable[[Any], bool] | None:
-        if isinstance(node, dict) and "fields" in node:
-            walkers = [
-                (name, walker) for name, child in node["fields"].items() if (walker := self._build(child, core=core))
-            ]
-            if not walkers:
-                return None
-
-            def fields(value: Any) -> bool:
-                return any(name in value and value[name] is not None and walk(value[name]) for name, walk in walkers)
-
-            return fields
-        if isinstance(node, dict) and "values" in node:
-            inner = self._build(node["values"], core=core)
-            if inner is None:
-                return None
-            return lambda value: any(inner(child) for child in value.values() if child is not None)
-        items = node[0] if isinstance(node, list) else node.get("items")
-        if items is None:
-            return None
-        each = self._build(items, core=core)
-        keys = node.get("keys") if isinstance(node, dict) else None
-        if keys is None:
-            return None if each is None else lambda value: any(map(each, value))
-        defaults = node.get("keyDefaults", {}) if isinstance(node, dict) else {}
-
-        def keyed(value: Any) -> bool:
-            if len(value) > 1 and duplicate_keys(value, keys, defaults):
-                return True
-            return each is not None and any(map(each, value))
-
-        return keyed
-
-
-def duplicate_keys(items: list[Any], keys: list[str], defaults: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Give the pairs (index, earlier index) of items that agree in all keys."""
-    if len(keys) == 1 and not defaults:
-        name = keys[0]
-        try:
-            values = [item[name] for item in items]
-            if len(set(values)) == len(values):
-                return []
-        except (KeyError, TypeError):
-            pass
-    seen: dict[str, int] = {}
-    result = []
-    for index, item in enumerate(items):
-        if not isinstance(item, dict):
-            continue
-        values = [item.get(name, defaults.get(name)) for name in keys]
-        if all(value is None for value in values):
-            continue
-        mark = json.dumps(values)
-        first = seen.setdefault(mark, index)
-        if first != index:
-            result.append((index, first))
-    return result
-
-
-# --- words for what is wrong --------------------------------------------------------------------------------------------------
-
-
-class _Explainer(_Definitions):
-    """Walks an object along the compact nodes and says what is wrong where."""
-
-    def problems(self, obj: Any) -> list[SchemaProblem]:
-        """Give everything that is wrong, in the order of the object."""
-        self._found: list[SchemaProblem] = []
-        self._walk(self.root, obj, "", core=self.is_core)
-        return self._found
-
-    def _add(self, path: str, message: str, check: str = "schema") -> None:
-        self._found.append(SchemaProblem(path, message, check))
-
-    def _walk(self, node: Node, value: Any, path: str, *, core: bool) -> None:
-        node, core = self.resolve(node, core=core)
-        if isinstance(node, str):
-            self._word(node, value, path)
-            return
-        if isinstance(node, list):
-            node = {"items": node[0]}
-        if value is None and node.get("nullable"):
-            return
-        if "fields" in node or "values" in node:
-            if not isinstance(value, dict):
-                self._add(path, f"expected a map, found {describe(value)}")
-                return
-            self._fields(node, value, path, core=core) if "fields" in node else self._values(
-                node, value, path, core=core
-            )
-        elif "items" in node:
-            if not isinstance(value, list):
-                self._add(path, f"expected a list, found {describe(value)}")
-                return
-            self._items(node, value, path, core=core)
-        elif "type" in node and not self._word(node["type"], value, path):
-            return
-        self._constraints(node, value, path)
-
-    def _fields(self, node: dict[str, Any], value: dict[str, Any], path: str, *, core: bool) -> None:
-        fields, required = node["fields"], node.get("required", ())
-        missing = [name for name in required if name not in value]
-        unknown = [] if node.get("open") else [name for name in value if name not in fields]
-        for name in unknown:
-            near = suggest(name, missing) or suggest(name, fields)
-            if not near:
-                free = [field for field in fields if field not in value]
-                near = f"; known: {', '.join(free)}" if len(free) <= _MANY and free else ""
-            self._add(_join(path, name), f"unknown field{near}")
-        for name in missing:
-            if not any(
-                f"did you mean {name}?" in problem.message for problem in self._found[-len(unknown) :] if unknown
-            ):
-                self._add(
-                    _join(path, name),
-                    f"required field is missing; expected {self._expected(fields.get(name, 'any'), core=core)}",
-                )
-        for name, child in value.items():
-            if name in fields and not (child is None and name not in required):
-                self._walk(fields[name], child, _join(path, name), core=core)
-
-    def _values(self, node: dict[str, Any], value: dict[str, Any], path: str, *, core: bool) -> None:
-        for name, child in value.items():
-            if child is not None:
-                self._walk(node["values"], child, f"{path}[{name}]", core=core)
-
-    def _items(self, node: dict[str, Any], value: list[Any], path: str, *, core: bool) -> None:
-        for index, child in enumerate(value):
-            self._walk(node["items"], child, f"{path}[{index}]", core=core)
-        keys = node.get("keys")
-        if keys:
-            for index, first in duplicate_keys(value, keys, node.get("keyDefaults", {})):
-                shown = ", ".join(
-                    f"{name}={json.dumps(value[index].get(name))}" for name in keys if name in value[index]
-                )
-                self._add(f"{path}[{index}]", f"duplicate entry {shown}: also at index {first}", "list-duplicates")
-        elif node.get("set"):
-            marks = [json.dumps(child) for child in value]
-            for index, mark in enumerate(marks):
-                if mark in marks[:index]:
-                    self._add(
-                        f"{path}[{index}]",
-                        f"duplicate entry {mark[:_LONG]}: also at index {marks.index(mark)}",
-                        "list-duplicates",
-                    )
-
-    def _expected(self, node: Node, *, core: bool) -> str:
-        node, _ = self.resolve(node, core=core)
-        if isinstance(node, str):
-            return _EXPECTED.get(node, "a value" if node == "any" else "a string")
-        if isinstance(node, list) or "items" in node:
-            return "a list"
-        if "enum" in node:
-            return _one_of(node["enum"])
-        return _EXPECTED.get(node.get("type", "object"), "a value")
-
-    def _word(self, word: str, value: Any, path: str) -> bool:
-        """Check a value against a word; tell whether it has the type."""
-        schema = _WORDS.get(word, _WORDS["string"])
-        kinds = schema.get("type", [])
-        kinds = [kinds] if isinstance(kinds, str) else kinds
-        if kinds and not any(_is(value, kind) for kind in kinds):
-            self._add(
-                path, f"expected {_EXPECTED.get(word, 'a string')}, found {describe(value)}{_repair(kinds, value)}"
-            )
-            return False
-        if word == "int32" and not schema["minimum"] <= value <= schema["maximum"]:
-            self._add(path, f"expected an integer of 32 bits, found {value}")
-        if "pattern" in schema and isinstance(value, str) and not re.search(schema["pattern"], value):
-            from mlops_nix.quantity import suggest_quantity
-
-            self._add(path, f"expected {_EXPECTED[word]}, found {describe(value)}{suggest_quantity(value)}")
-        if word == "date-time" and isinstance(value, str) and not _is_time(value):
-            self._add(path, f"expected {_EXPECTED[word]}, found {describe(value)}")
-        return True
-
-    def _constraints(self, node: dict[str, Any], value: Any, path: str) -> None:
-        if "enum" in node and not any(value == allowed and type(value) is type(allowed) for allowed in node["enum"]):
-            near = (
-                suggest(value, [text for text in node["enum"] if isinstance(text, str)])
-                if isinstance(value, str)
-                else ""
-            )
-            self._add(path, f"expected {_one_of(node['enum'])}, found {describe(value)}{near}")
-        if isinstance(value, str):
-            if "pattern" in node and not _matches(node["pattern"], value):
-                self._add(path, f"expected a text that matches {node['pattern']}, found {describe(value)}")
-            self._bounds(node, len(value), "Length", "characters", path)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            if "minimum" in node and value < node["minimum"]:
-                self._add(path, f"expected at least {node['minimum']}, found {value}")
-            if "maximum" in node and value > node["maximum"]:
-                self._add(path, f"expected at most {node['maximum']}, found {value}")
-        elif isinstance(value, list):
-            self._bounds(node, len(value), "Items", "items", path)
-        elif isinstance(value, dict):
-            self._bounds(node, len(value), "Properties", "fields", path)
-
-    def _bounds(self, node: dict[str, Any], size: int, name: str, words: str, path: str) -> None:
-        if size < node.get(f"min{name}", 0):
-            self._add(path, f"expected at least {node[f'min{name}']} {words}, found {size}")
-        if size > node.get(f"max{name}", size):
-            self._add(path, f"expected at most {node[f'max{name}']} {words}, found {size}")
-
-
-def describe(value: Any) -> str:
-    """Describe a value for a message: its type and, where it is short, itself."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return f"the number {value}"
-        case str():
-            shown = value if len(value) <= _LONG else value[: _LONG - 3] + "..."
-            return f"the string {json.dumps(shown, ensure_ascii=False)}"
-        case list():
-            return "a list"
-        case _:
-            return "a map"
-
-
-def _repair(kinds: list[str], value: Any) -> str:
-    """Say how a value of the wrong type becomes the right one."""
-    if isinstance(value, str):
-        if "integer" in kinds and re.fullmatch(r"-?[0-9]+", value):
-            return "; drop the quotes"
-        if "boolean" in kinds and value.lower() in {"true", "false", "yes", "no", "on", "off"}:
-            return f"; did you mean {'true' if value.lower() in {'true', 'yes', 'on'} else 'false'}?"
-    if "string" in kinds and isinstance(value, bool | int | float):
-        return "; quote it"
-    return ""
-
-
-def _one_of(values: list[Any]) -> str:
-    shown = [value if isinstance(value, str) and value else json.dumps(value) for value in values]
-    return f"one of {', '.join(shown)}" if len(shown) > 1 else shown[0]
-
-
-def _is(value: Any, kind: str) -> bool:
-    match kind:
-        case "string":
-            return isinstance(value, str)
-        case "boolean":
-            return isinstance(value, bool)
-        case "integer":
-            return (isinstance(value, int) and not isinstance(value, bool)) or (
-                isinstance(value, float) and value.is_integer()
-            )
-        case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case _:
-            return isinstance(value, dict)
-
-
-def _is_time(text: str) -> bool:
-    return re.fullmatch(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text) is not None
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:  # Go's syntax has a little that Python's has not; the validator has judged already
-        return True
-
-
-def _join(path: str, name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_-]*", name)
-    return f"{path}.{name}".lstrip(".") if plain else f"{path}[{name}]"
 
 
 def write_kubeconform_schemas(
