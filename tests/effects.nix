@@ -4,6 +4,7 @@
 #     base = { … };                                     # valid arguments
 #     changes."ui.replicas" = 3;                        # the option, set to this on top of the base
 #     changes."auth.type" = { given = { … }; to = …; };  # … on top of the base and these arguments
+#     changes.llm = { on = { … }; to = …; };             # … on top of these arguments alone
 #   }
 #
 # gives two tests: no option was forgotten, and none is without effect.
@@ -82,7 +83,7 @@ let
     let
       change = changes.${path};
       elaborate = isAttrs change && change ? to;
-      before = if elaborate then merge base (change.given or { }) else base;
+      before = if elaborate then merge (change.on or base) (change.given or { }) else base;
       value = if elaborate then change.to else change;
     in
     outcome before != outcome (set (steps path) value before);

@@ -181,18 +181,19 @@ let
   node = "kserve-localmodelnode-agent";
 in
 {
-  pods =
-    [ { control-plane = controller; } ]
-    ++ (if config.llmisvc.enabled then [ { control-plane = llm; } ] else [ ])
-    ++ (
-      if config.localModel.enabled then
-        [
-          { control-plane = local; }
-          { control-plane = node; }
-        ]
-      else
-        [ ]
-    );
+  pods = [
+    { control-plane = controller; }
+  ]
+  ++ (if config.llmisvc.enabled then [ { control-plane = llm; } ] else [ ])
+  ++ (
+    if config.localModel.enabled then
+      [
+        { control-plane = local; }
+        { control-plane = node; }
+      ]
+    else
+      [ ]
+  );
 
   kserve = [
     (account "kserve" controller)
@@ -376,8 +377,12 @@ in
         (account "localmodel" local)
         (account "localmodel" node)
       ]
-      ++ clusterRights "localmodel" "kserve-localmodel-manager-role" local rbac.localModel "kserve-localmodel-manager-rolebinding"
-      ++ clusterRights "localmodel" "kserve-localmodelnode-agent-role" node rbac.localModelNode "kserve-localmodelnode-agent-rolebinding"
+      ++
+        clusterRights "localmodel" "kserve-localmodel-manager-role" local rbac.localModel
+          "kserve-localmodel-manager-rolebinding"
+      ++
+        clusterRights "localmodel" "kserve-localmodelnode-agent-role" node rbac.localModelNode
+          "kserve-localmodelnode-agent-rolebinding"
       ++ [
         (webhookService "localmodel" "localmodel-webhook-server-service" local { })
         (k8s.deployment (workload {

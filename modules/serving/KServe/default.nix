@@ -40,7 +40,9 @@ let
     indent: value:
     let
       inner = "${indent}  ";
-      block = open: close: lines: "${open}\n${concatStringsSep ",\n" (map (line: inner + line) lines)}\n${indent}${close}";
+      block =
+        open: close: lines:
+        "${open}\n${concatStringsSep ",\n" (map (line: inner + line) lines)}\n${indent}${close}";
     in
     if isAttrs value && value != { } then
       block "{" "}" (map (name: "${toJSON name}: ${pretty inner value.${name}}") (attrNames value))
@@ -63,7 +65,9 @@ let
         "cpu${name}" = resources.cpu or "";
         "memory${name}" = resources.memory or "";
       };
-      resourcesOf = resources: quantities "Request" (resources.requests or { }) // quantities "Limit" (resources.limits or { });
+      resourcesOf =
+        resources:
+        quantities "Request" (resources.requests or { }) // quantities "Limit" (resources.limits or { });
       host = builtins.match "(https?)://([^/]*)/?" storage.endpoint;
       set = name: value: if value == null then { } else { ${name} = value; };
     in
@@ -85,7 +89,9 @@ let
             { }
           else
             {
-              kserveIngressGateway = "${if gateway.namespace == null then config.namespace else gateway.namespace}/${gateway.name}";
+              kserveIngressGateway = "${
+                if gateway.namespace == null then config.namespace else gateway.namespace
+              }/${gateway.name}";
             }
         );
         inferenceService.resource = resourcesOf config.modelResources;
@@ -186,7 +192,13 @@ let
     walk "settings" known settings;
 
   controllersOf =
-    scope@{ config, k8s, images, namespace, ... }:
+    scope@{
+      config,
+      k8s,
+      images,
+      namespace,
+      ...
+    }:
     let
       # Kubeflow's overlay puts its own two labels on everything, selectors included.
       selectorLabels =
@@ -218,292 +230,290 @@ in
   provides = [ "kserve" ];
   providesAlso = { config, ... }: if config.llmisvc.enabled then [ "kserve-llmisvc" ] else [ ];
 
-  options =
-    common.workload
-    // {
-      name = option {
-        type = types.dnsLabel;
-        default = "kserve";
-        description = "Name of the installation, as a label; upstream fixes the names of its objects.";
-      };
+  options = common.workload // {
+    name = option {
+      type = types.dnsLabel;
+      default = "kserve";
+      description = "Name of the installation, as a label; upstream fixes the names of its objects.";
+    };
+    namespace = option {
+      type = types.dnsLabel;
+      default = "kserve";
+      description = "Namespace of the controllers.";
+    };
+    deploymentMode = option {
+      type =
+        types.enumWith
+          {
+            Knative = "Serverless";
+            RawDeployment = "Standard";
+          }
+          [
+            "Serverless"
+            "Standard"
+          ];
+      default = "Serverless";
+      description = "How InferenceServices run that don't say it themselves: on Knative, or as plain Deployments.";
+    };
+    knative = {
       namespace = option {
         type = types.dnsLabel;
-        default = "kserve";
-        description = "Namespace of the controllers.";
+        default = "knative-serving";
+        description = "Namespace of Knative Serving.";
       };
-      deploymentMode = option {
-        type = types.enumWith {
-          Knative = "Serverless";
-          RawDeployment = "Standard";
-        } [
-          "Serverless"
-          "Standard"
+      networking = option {
+        type = types.enum [
+          "istio"
+          "kourier"
         ];
-        default = "Serverless";
-        description = "How InferenceServices run that don't say it themselves: on Knative, or as plain Deployments.";
+        default = "istio";
+        description = "Networking layer of Knative; with kourier the controller writes no Istio VirtualServices.";
       };
-      knative = {
+    };
+    ingress = {
+      create = option {
+        type = types.bool;
+        derive = { config, ... }: config.ingress.class != null || config.ingress.gateway.name != null;
+        defaultText = "true with `ingress.class` or `ingress.gateway`";
+        description = "Whether the controller makes Ingresses or HTTPRoutes for services in Standard mode.";
+      };
+      domain = option {
+        type = types.dnsSubdomain;
+        derive = { settings, ... }: settings.domain;
+        defaultText = "the platform's, else example.com as shipped";
+        description = "Domain of the hosts that the controller gives to services.";
+      };
+      domainTemplate = option {
+        type = types.string;
+        default = null;
+        defaultText = "{{ .Name }}-{{ .Namespace }}.{{ .IngressDomain }}";
+        description = "Template of those hosts.";
+      };
+      class = option {
+        type = types.dnsSubdomain;
+        derive = { settings, ... }: settings.ingress.class;
+        defaultText = "the platform's";
+        description = "Class of the Ingresses.";
+      };
+      gateway = {
+        name = option {
+          type = types.dnsSubdomain;
+          derive =
+            { settings, ... }: if settings.ingress.gateway == null then null else settings.ingress.gateway.name;
+          defaultText = "the platform's";
+          description = "Gateway (Gateway API) that HTTPRoutes attach to, in place of Ingresses.";
+        };
         namespace = option {
           type = types.dnsLabel;
-          default = "knative-serving";
-          description = "Namespace of Knative Serving.";
-        };
-        networking = option {
-          type = types.enum [
-            "istio"
-            "kourier"
-          ];
-          default = "istio";
-          description = "Networking layer of Knative; with kourier the controller writes no Istio VirtualServices.";
-        };
-      };
-      ingress = {
-        create = option {
-          type = types.bool;
           derive =
-            { config, ... }: config.ingress.class != null || config.ingress.gateway.name != null;
-          defaultText = "true with `ingress.class` or `ingress.gateway`";
-          description = "Whether the controller makes Ingresses or HTTPRoutes for services in Standard mode.";
-        };
-        domain = option {
-          type = types.dnsSubdomain;
-          derive = { settings, ... }: settings.domain;
-          defaultText = "the platform's, else example.com as shipped";
-          description = "Domain of the hosts that the controller gives to services.";
-        };
-        domainTemplate = option {
-          type = types.string;
-          default = null;
-          defaultText = "{{ .Name }}-{{ .Namespace }}.{{ .IngressDomain }}";
-          description = "Template of those hosts.";
-        };
-        class = option {
-          type = types.dnsSubdomain;
-          derive = { settings, ... }: settings.ingress.class;
-          defaultText = "the platform's";
-          description = "Class of the Ingresses.";
-        };
-        gateway = {
-          name = option {
-            type = types.dnsSubdomain;
-            derive = { settings, ... }: if settings.ingress.gateway == null then null else settings.ingress.gateway.name;
-            defaultText = "the platform's";
-            description = "Gateway (Gateway API) that HTTPRoutes attach to, in place of Ingresses.";
-          };
-          namespace = option {
-            type = types.dnsLabel;
-            derive =
-              { settings, ... }: if settings.ingress.gateway == null then null else settings.ingress.gateway.namespace or null;
-            defaultText = "the platform's, else the controllers' namespace";
-            description = "Namespace of the Gateway.";
-          };
-        };
-        scheme = option {
-          type = types.enum [
-            "http"
-            "https"
-          ];
-          derive = { settings, ... }: if settings.ingress.tls.enabled then "https" else "http";
-          defaultText = "https where the platform serves TLS, else http";
-          description = "Scheme of the URLs that services report.";
+            { settings, ... }:
+            if settings.ingress.gateway == null then null else settings.ingress.gateway.namespace or null;
+          defaultText = "the platform's, else the controllers' namespace";
+          description = "Namespace of the Gateway.";
         };
       };
-      controller = {
-        replicas = option {
-          type = types.positiveInt;
-          default = 1;
-          description = "Replicas of the controller; one of them leads.";
-        };
-        resources = common.resources {
-          cpu = "100m";
-          memory = "200Mi";
-          limits = {
-            cpu = "100m";
-            memory = "300Mi";
-          };
-        };
+      scheme = option {
+        type = types.enum [
+          "http"
+          "https"
+        ];
+        derive = { settings, ... }: if settings.ingress.tls.enabled then "https" else "http";
+        defaultText = "https where the platform serves TLS, else http";
+        description = "Scheme of the URLs that services report.";
       };
-      proxy.resources = common.resources {
-        cpu = "5m";
-        memory = "64Mi";
-        limits.memory = "128Mi";
+    };
+    controller = {
+      replicas = option {
+        type = types.positiveInt;
+        default = 1;
+        description = "Replicas of the controller; one of them leads.";
       };
-      runtimes = {
-        install = option {
-          type = types.listOf (types.enum runtimeNames);
-          default = runtimeNames;
-          defaultText = "all that KServe ships";
-          example = [
-            "kserve-sklearnserver"
-            "kserve-mlserver"
-          ];
-          description = "Serving runtimes of KServe's that are installed.";
-        };
-        hardened = option {
-          type = types.bool;
-          default = true;
-          description = "Whether the runtimes say seccompProfile RuntimeDefault, without which namespaces at Pod Security `restricted` refuse their pods.";
-        };
-        extra = option {
-          type = types.attrsOf types.settings;
-          default = { };
-          description = "ClusterServingRuntimes of your own: specification by name.";
-        };
-      };
-      modelResources = common.resources {
-        cpu = "1";
-        memory = "2Gi";
+      resources = common.resources {
+        cpu = "100m";
+        memory = "200Mi";
         limits = {
-          cpu = "1";
-          memory = "2Gi";
-        };
-      };
-      automountServiceAccountToken = option {
-        type = types.bool;
-        default = false;
-        description = "Whether serving pods get a token of the API; none of KServe's servers needs one.";
-      };
-      storageInitializer = {
-        hardened = option {
-          type = types.bool;
-          default = true;
-          description = "Whether the container that fetches models has a security context that Pod Security `restricted` accepts.";
-        };
-        resources = common.resources {
-          cpu = "100m";
-          memory = "100Mi";
-          limits = {
-            cpu = "1";
-            memory = "1Gi";
-          };
-        };
-        caBundleConfigMap = option {
-          type = types.dnsSubdomain;
-          default = null;
-          description = "ConfigMap with CA certificates, in the controllers' namespace, that is copied to where models are fetched.";
-        };
-      };
-      storage =
-        let
-          wire = endpoint: {
-            endpoint = endpoint.url;
-            inherit (endpoint) region;
-            pathStyle = endpoint.pathStyle or true;
-          };
-        in
-        section {
-          wire.s3 = wire;
-          options = {
-            endpoint = option {
-              type = types.urlOrEndpoint;
-              default = null;
-              description = "S3 endpoint for models whose credentials name none.";
-            };
-            region = option {
-              type = types.string;
-              default = null;
-              description = "Region of that endpoint.";
-            };
-            pathStyle = option {
-              type = types.bool;
-              default = true;
-              description = "Whether buckets are in the path, not in the host name.";
-            };
-            verifySSL = option {
-              type = types.bool;
-              default = true;
-              description = "Whether its certificate is verified.";
-            };
-          };
-        };
-      metrics = {
-        aggregation = option {
-          type = types.bool;
-          default = false;
-          description = "Whether services put the metrics of queue-proxy and model server together (Serverless mode).";
-        };
-        scraping = option {
-          type = types.bool;
-          default = false;
-          description = "Whether serving pods carry prometheus.io annotations.";
-        };
-      };
-      llmisvc = {
-        enabled = option {
-          type = types.bool;
-          default = false;
-          description = "Whether the controller of LLMInferenceServices is installed.";
-        };
-        resources = common.resources {
           cpu = "100m";
           memory = "300Mi";
-          limits = {
-            cpu = "100m";
-            memory = "300Mi";
-          };
         };
       };
-      localModel = {
-        enabled = option {
-          type = types.bool;
-          default = false;
-          description = "Whether models can be cached on nodes: its controller, and an agent on each labelled node.";
-        };
-        resources = common.resources {
-          cpu = "100m";
-          memory = "200Mi";
-          limits = {
-            cpu = "100m";
-            memory = "300Mi";
-          };
-        };
-        hostPath = option {
-          type = types.pattern {
-            name = "absolute path";
-            expected = "an absolute path";
-            regex = "/[^:]*";
-          };
-          default = "/models";
-          description = "Folder of the node that holds the models.";
-        };
-        nodeSelector = option {
-          type = types.attrsOf types.labelValue;
-          default = {
-            "kserve/localmodel" = "worker";
-          };
-          description = "Labels of the nodes that cache models.";
-        };
-        jobNamespace = option {
-          type = types.dnsLabel;
-          default = "kserve-localmodel-jobs";
-          description = "Namespace of the jobs that fetch models.";
-        };
-        fsGroup = option {
-          type = types.unsignedInt;
-          default = 1000;
-          description = "Group that owns the cached files.";
-        };
+    };
+    proxy.resources = common.resources {
+      cpu = "5m";
+      memory = "64Mi";
+      limits.memory = "128Mi";
+    };
+    runtimes = {
+      install = option {
+        type = types.listOf (types.enum runtimeNames);
+        default = runtimeNames;
+        defaultText = "all that KServe ships";
+        example = [
+          "kserve-sklearnserver"
+          "kserve-mlserver"
+        ];
+        description = "Serving runtimes of KServe's that are installed.";
       };
-      kubeflow = option {
+      hardened = option {
         type = types.bool;
-        default = false;
-        description = "Whether it is rendered as part of Kubeflow: its labels in all selectors, and roles that profiles aggregate.";
+        default = true;
+        description = "Whether the runtimes say seccompProfile RuntimeDefault, without which namespaces at Pod Security `restricted` refuse their pods.";
       };
-      settings = option {
+      extra = option {
         type = types.attrsOf types.settings;
         default = { };
-        example = {
-          ingress.pathTemplate = "/serving/{{ .Namespace }}/{{ .Name }}";
-          logger.defaultUrl = "http://broker.events";
-        };
-        description = "Keys of ConfigMap inferenceservice-config, merged over what the other options make of them.";
+        description = "ClusterServingRuntimes of your own: specification by name.";
       };
-      monitoring = removeAttrs common.monitoring [
-        "rules"
-        "dashboards"
-      ];
-      inherit (common) networkPolicy podDisruptionBudget;
     };
+    modelResources = common.resources {
+      cpu = "1";
+      memory = "2Gi";
+      limits = {
+        cpu = "1";
+        memory = "2Gi";
+      };
+    };
+    automountServiceAccountToken = option {
+      type = types.bool;
+      default = false;
+      description = "Whether serving pods get a token of the API; none of KServe's servers needs one.";
+    };
+    storageInitializer = {
+      hardened = option {
+        type = types.bool;
+        default = true;
+        description = "Whether the container that fetches models has a security context that Pod Security `restricted` accepts.";
+      };
+      resources = common.resources {
+        cpu = "100m";
+        memory = "100Mi";
+        limits = {
+          cpu = "1";
+          memory = "1Gi";
+        };
+      };
+      caBundleConfigMap = option {
+        type = types.dnsSubdomain;
+        default = null;
+        description = "ConfigMap with CA certificates, in the controllers' namespace, that is copied to where models are fetched.";
+      };
+    };
+    storage =
+      let
+        wire = endpoint: {
+          endpoint = endpoint.url;
+          inherit (endpoint) region;
+          pathStyle = endpoint.pathStyle or true;
+        };
+      in
+      section {
+        wire.s3 = wire;
+        options = {
+          endpoint = option {
+            type = types.urlOrEndpoint;
+            default = null;
+            description = "S3 endpoint for models whose credentials name none.";
+          };
+          region = option {
+            type = types.string;
+            default = null;
+            description = "Region of that endpoint.";
+          };
+          pathStyle = option {
+            type = types.bool;
+            default = true;
+            description = "Whether buckets are in the path, not in the host name.";
+          };
+          verifySSL = option {
+            type = types.bool;
+            default = true;
+            description = "Whether its certificate is verified.";
+          };
+        };
+      };
+    metrics = {
+      aggregation = option {
+        type = types.bool;
+        default = false;
+        description = "Whether services put the metrics of queue-proxy and model server together (Serverless mode).";
+      };
+      scraping = option {
+        type = types.bool;
+        default = false;
+        description = "Whether serving pods carry prometheus.io annotations.";
+      };
+    };
+    llmisvc = {
+      enabled = option {
+        type = types.bool;
+        default = false;
+        description = "Whether the controller of LLMInferenceServices is installed.";
+      };
+      resources = common.resources {
+        cpu = "100m";
+        memory = "300Mi";
+        limits = {
+          cpu = "100m";
+          memory = "300Mi";
+        };
+      };
+    };
+    localModel = {
+      enabled = option {
+        type = types.bool;
+        default = false;
+        description = "Whether models can be cached on nodes: its controller, and an agent on each labelled node.";
+      };
+      resources = common.resources {
+        cpu = "100m";
+        memory = "200Mi";
+        limits = {
+          cpu = "100m";
+          memory = "300Mi";
+        };
+      };
+      hostPath = option {
+        type = types.pattern {
+          name = "absolute path";
+          expected = "an absolute path";
+          regex = "/[^:]*";
+        };
+        default = "/models";
+        description = "Folder of the node that holds the models.";
+      };
+      nodeSelector = option {
+        type = types.attrsOf types.labelValue;
+        default = {
+          "kserve/localmodel" = "worker";
+        };
+        description = "Labels of the nodes that cache models.";
+      };
+      jobNamespace = option {
+        type = types.dnsLabel;
+        default = "kserve-localmodel-jobs";
+        description = "Namespace of the jobs that fetch models.";
+      };
+      fsGroup = option {
+        type = types.unsignedInt;
+        default = 1000;
+        description = "Group that owns the cached files.";
+      };
+    };
+    kubeflow = option {
+      type = types.bool;
+      default = false;
+      description = "Whether it is rendered as part of Kubeflow: its labels in all selectors, and roles that profiles aggregate.";
+    };
+    settings = option {
+      type = types.attrsOf types.settings;
+      default = { };
+      example = {
+        ingress.pathTemplate = "/serving/{{ .Namespace }}/{{ .Name }}";
+        logger.defaultUrl = "http://broker.events";
+      };
+      description = "Keys of ConfigMap inferenceservice-config, merged over what the other options make of them.";
+    };
+    inherit (common) monitoring networkPolicy podDisruptionBudget;
+  };
 
   versions."0.20.0".images = {
     controller = "kserve/kserve-controller:v0.20.0";
@@ -539,7 +549,9 @@ in
   requires =
     { config, ... }:
     [ "cert-manager" ]
-    ++ (if config.ingress.gateway.name != null || config.llmisvc.enabled then [ "gateway-api" ] else [ ])
+    ++ (
+      if config.ingress.gateway.name != null || config.llmisvc.enabled then [ "gateway-api" ] else [ ]
+    )
     ++ (if config.monitoring.enabled then [ "prometheus-operator" ] else [ ]);
 
   crds =
@@ -588,7 +600,12 @@ in
     );
 
   checks =
-    { config, images, args, ... }:
+    {
+      config,
+      images,
+      args,
+      ...
+    }:
     [
       {
         when = config.ingress.create && config.ingress.class == null && config.ingress.gateway.name == null;
@@ -620,7 +637,12 @@ in
       };
     in
     [ (served "kserve-webhook-server-cert" "certificate of the webhooks") ]
-    ++ (if config.llmisvc.enabled then [ (served "llmisvc-webhook-server-cert" "certificate of the LLM webhooks") ] else [ ])
+    ++ (
+      if config.llmisvc.enabled then
+        [ (served "llmisvc-webhook-server-cert" "certificate of the LLM webhooks") ]
+      else
+        [ ]
+    )
     ++ (
       if config.localModel.enabled then
         [ (served "localmodel-webhook-server-cert" "certificate of the model cache's webhook") ]

@@ -25,83 +25,129 @@ let
 in
 {
   leaderElection = [
-    (rule leases [ "leases" ] [
-      "create"
-      "get"
-      "list"
-      "update"
-    ])
-    (rule [ "" ] [ "configmaps" ] [
-      "get"
-      "list"
-      "watch"
-      "create"
-      "update"
-      "patch"
-      "delete"
-    ])
-    (rule [ "" ] [ "configmaps/status" ] [
-      "get"
-      "update"
-      "patch"
-    ])
+    (rule leases
+      [ "leases" ]
+      [
+        "create"
+        "get"
+        "list"
+        "update"
+      ]
+    )
+    (rule [ "" ]
+      [ "configmaps" ]
+      [
+        "get"
+        "list"
+        "watch"
+        "create"
+        "update"
+        "patch"
+        "delete"
+      ]
+    )
+    (rule [ "" ]
+      [ "configmaps/status" ]
+      [
+        "get"
+        "update"
+        "patch"
+      ]
+    )
     (rule [ "" ] [ "events" ] [ "create" ])
   ];
 
   llmLeaderElection = [
-    (rule leases [ "leases" ] [
-      "create"
-      "get"
-      "list"
-      "update"
-    ])
+    (rule leases
+      [ "leases" ]
+      [
+        "create"
+        "get"
+        "list"
+        "update"
+      ]
+    )
   ];
 
   manager = [
-    (rule [ "" ] [ "configmaps" ] [
-      "create"
-      "get"
-      "update"
-    ])
-    (rule [ "" ] [
-      "events"
-      "services"
-    ] own)
-    (rule [ "" ] [
-      "namespaces"
-      "pods"
-    ] read)
-    (rule [ "" ] [
-      "secrets"
-      "serviceaccounts"
-    ] [ "get" ])
-    (rule [ "admissionregistration.k8s.io" ] [
-      "mutatingwebhookconfigurations"
-      "validatingwebhookconfigurations"
-    ] own)
+    (rule [ "" ]
+      [ "configmaps" ]
+      [
+        "create"
+        "get"
+        "update"
+      ]
+    )
+    (rule
+      [ "" ]
+      [
+        "events"
+        "services"
+      ]
+      own
+    )
+    (rule
+      [ "" ]
+      [
+        "namespaces"
+        "pods"
+      ]
+      read
+    )
+    (rule [ "" ]
+      [
+        "secrets"
+        "serviceaccounts"
+      ]
+      [ "get" ]
+    )
+    (rule
+      [ "admissionregistration.k8s.io" ]
+      [
+        "mutatingwebhookconfigurations"
+        "validatingwebhookconfigurations"
+      ]
+      own
+    )
     (rule [ "apps" ] [ "deployments" ] own)
     (rule [ "autoscaling" ] [ "horizontalpodautoscalers" ] own)
     (rule [ "gateway.networking.k8s.io" ] [ "httproutes" ] own)
-    (rule [ "keda.sh" ] [
-      "scaledobjects"
-      "scaledobjects/finalizers"
-    ] own)
+    (rule
+      [ "keda.sh" ]
+      [
+        "scaledobjects"
+        "scaledobjects/finalizers"
+      ]
+      own
+    )
     (rule [ "keda.sh" ] [ "scaledobjects/status" ] status)
-    (rule [ "networking.istio.io" ] [
-      "virtualservices"
-      "virtualservices/finalizers"
-    ] own)
+    (rule
+      [ "networking.istio.io" ]
+      [
+        "virtualservices"
+        "virtualservices/finalizers"
+      ]
+      own
+    )
     (rule [ "networking.istio.io" ] [ "virtualservices/status" ] status)
     (rule [ "networking.k8s.io" ] [ "ingresses" ] own)
-    (rule [ "opentelemetry.io" ] [
-      "opentelemetrycollectors"
-      "opentelemetrycollectors/finalizers"
-    ] own)
+    (rule
+      [ "opentelemetry.io" ]
+      [
+        "opentelemetrycollectors"
+        "opentelemetrycollectors/finalizers"
+      ]
+      own
+    )
     (rule [ "opentelemetry.io" ] [ "opentelemetrycollectors/status" ] status)
-    (rule [ "serving.knative.dev" ] [
-      "services"
-      "services/finalizers"
-    ] own)
+    (rule
+      [ "serving.knative.dev" ]
+      [
+        "services"
+        "services/finalizers"
+      ]
+      own
+    )
     (rule [ "serving.knative.dev" ] [ "services/status" ] status)
     (rule kserve [
       "clusterservingruntimes"
@@ -145,81 +191,124 @@ in
         nonResourceURLs = [ "/metrics" ];
         verbs = [ "get" ];
       }
-      (rule [ "" ] [
-        "configmaps"
-        "pods"
-      ] read)
-      (rule [ "" ] [ "events" ] [
-        "create"
-        "patch"
-        "update"
-      ])
-      (rule [ "" ] [
-        "secrets"
-        "serviceaccounts"
-        "services"
-      ] own)
-      (rule [ "apiextensions.k8s.io" ] [ "customresourcedefinitions" ] read // { resourceNames = crds; })
-      (
-        rule [ "apiextensions.k8s.io" ] [ "customresourcedefinitions/status" ] [
+      (rule
+        [ "" ]
+        [
+          "configmaps"
+          "pods"
+        ]
+        read
+      )
+      (rule [ "" ]
+        [ "events" ]
+        [
+          "create"
           "patch"
           "update"
         ]
+      )
+      (rule
+        [ "" ]
+        [
+          "secrets"
+          "serviceaccounts"
+          "services"
+        ]
+        own
+      )
+      (rule [ "apiextensions.k8s.io" ] [ "customresourcedefinitions" ] read // { resourceNames = crds; })
+      (
+        rule [ "apiextensions.k8s.io" ]
+          [ "customresourcedefinitions/status" ]
+          [
+            "patch"
+            "update"
+          ]
         // {
           resourceNames = crds;
         }
       )
       (rule [ "apps" ] [ "deployments" ] own)
-      (rule [ "authentication.k8s.io" ] [
-        "subjectaccessreviews"
-        "tokenreviews"
-      ] [ "create" ])
+      (rule [ "authentication.k8s.io" ]
+        [
+          "subjectaccessreviews"
+          "tokenreviews"
+        ]
+        [ "create" ]
+      )
       (rule [ "authorization.k8s.io" ] [ "subjectaccessreviews" ] [ "create" ])
       (rule [ "autoscaling" ] [ "horizontalpodautoscalers" ] own)
       (rule leases [ "leases" ] own)
       (rule [ "discovery.k8s.io" ] [ "endpointslices" ] read)
-      (rule [ "gateway.networking.k8s.io" ] [
-        "gatewayclasses"
-        "gateways"
-        "httproutes"
-      ] own)
-      (rule [ "inference.networking.k8s.io" ] [
-        "inferencemodels"
-        "inferenceobjectives"
-        "inferencepools"
-      ] own)
-      (rule [ "inference.networking.x-k8s.io" ] [
-        "inferencemodelrewrites"
-        "inferencemodels"
-        "inferenceobjectives"
-        "inferencepoolimports"
-        "inferencepools"
-      ] own)
+      (rule
+        [ "gateway.networking.k8s.io" ]
+        [
+          "gatewayclasses"
+          "gateways"
+          "httproutes"
+        ]
+        own
+      )
+      (rule
+        [ "inference.networking.k8s.io" ]
+        [
+          "inferencemodels"
+          "inferenceobjectives"
+          "inferencepools"
+        ]
+        own
+      )
+      (rule
+        [ "inference.networking.x-k8s.io" ]
+        [
+          "inferencemodelrewrites"
+          "inferencemodels"
+          "inferenceobjectives"
+          "inferencepoolimports"
+          "inferencepools"
+        ]
+        own
+      )
       (rule [ "keda.sh" ] [ "scaledobjects" ] own)
       (rule [ "leaderworkerset.x-k8s.io" ] [ "leaderworkersets" ] own)
-      (rule [ "llm-d.ai" ] [
-        "inferencemodelrewrites"
-        "inferenceobjectives"
-      ] read)
+      (rule
+        [ "llm-d.ai" ]
+        [
+          "inferencemodelrewrites"
+          "inferenceobjectives"
+        ]
+        read
+      )
       (rule [ "llmd.ai" ] [ "variantautoscalings" ] own)
       (rule [ "networking.k8s.io" ] [ "ingresses" ] own)
-      (rule [ "rbac.authorization.k8s.io" ] [
-        "clusterrolebindings"
-        "rolebindings"
-        "roles"
-      ] own)
-      (rule [ "resource.k8s.io" ] [
-        "resourceclaims"
-        "resourceclaimtemplates"
-      ] own)
+      (rule
+        [ "rbac.authorization.k8s.io" ]
+        [
+          "clusterrolebindings"
+          "rolebindings"
+          "roles"
+        ]
+        own
+      )
+      (rule
+        [ "resource.k8s.io" ]
+        [
+          "resourceclaims"
+          "resourceclaimtemplates"
+        ]
+        own
+      )
       (rule kserve [
         "llminferenceserviceconfigs"
         "llminferenceservices"
       ] own)
-      (rule kserve [
-        "llminferenceserviceconfigs/finalizers"
-        "llminferenceservices/finalizers"
-      ] [ "update" ])
+      (rule kserve
+        [
+          "llminferenceserviceconfigs/finalizers"
+          "llminferenceservices/finalizers"
+        ]
+        [ "update" ]
+      )
       (rule kserve [
         "llminferenceserviceconfigs/status"
         "llminferenceservices/status"
@@ -233,14 +322,21 @@ in
   localModel = [
     (rule [ "" ] [ "configmaps" ] [ "get" ])
     (rule [ "" ] [ "nodes" ] read)
-    (rule [ "" ] [ "nodes/status" ] [
-      "get"
-      "watch"
-    ])
-    (rule [ "" ] [
-      "persistentvolumeclaims"
-      "persistentvolumes"
-    ] own)
+    (rule [ "" ]
+      [ "nodes/status" ]
+      [
+        "get"
+        "watch"
+      ]
+    )
+    (rule
+      [ "" ]
+      [
+        "persistentvolumeclaims"
+        "persistentvolumes"
+      ]
+      own
+    )
     (rule kserve [
       "inferenceservices"
       "llminferenceservices"
@@ -255,23 +351,33 @@ in
       "localmodelcaches/status"
       "localmodelnamespacecaches/status"
     ] status)
-    (rule kserve [ "localmodelnodes/status" ] [
-      "get"
-      "watch"
-    ])
+    (rule kserve
+      [ "localmodelnodes/status" ]
+      [
+        "get"
+        "watch"
+      ]
+    )
   ];
 
   localModelNode = [
     (rule [ "" ] [ "configmaps" ] [ "get" ])
-    (rule [ "" ] [
-      "nodes"
-      "secrets"
-      "serviceaccounts"
-    ] read)
-    (rule [ "" ] [ "nodes/status" ] [
-      "get"
-      "watch"
-    ])
+    (rule
+      [ "" ]
+      [
+        "nodes"
+        "secrets"
+        "serviceaccounts"
+      ]
+      read
+    )
+    (rule [ "" ]
+      [ "nodes/status" ]
+      [
+        "get"
+        "watch"
+      ]
+    )
     (rule [ "batch" ] [ "jobs" ] own)
     (rule [ "batch" ] [ "jobs/status" ] [ "get" ])
     (rule kserve [

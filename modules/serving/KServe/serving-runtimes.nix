@@ -7,7 +7,9 @@
 }:
 let
   inherit (builtins) map match head;
-  optional = name: value: empty: if value == empty then { } else { ${name} = value; };
+  optional =
+    name: value: empty:
+    if value == empty then { } else { ${name} = value; };
 
   resources =
     let

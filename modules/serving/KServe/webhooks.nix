@@ -1,5 +1,9 @@
 # Admission webhooks and the certificates that they serve with. Source: kserve/kserve v0.20.0, config/webhook.
-{ k8s, namespace, selfLabels }:
+{
+  k8s,
+  namespace,
+  selfLabels,
+}:
 let
   inherit (builtins) map;
 
@@ -53,7 +57,12 @@ let
     }:
     k8s.object {
       apiVersion = "admissionregistration.k8s.io/v1";
-      inherit kind name role webhooks;
+      inherit
+        kind
+        name
+        role
+        webhooks
+        ;
       scope = "Cluster";
       labels = selfLabels;
       annotations."cert-manager.io/inject-ca-from" = "${namespace}/${certificate}";
@@ -221,18 +230,21 @@ in
       name = "llminferenceservice.serving.kserve.io";
       certificate = "llmisvc-serving-cert";
       role = "llmisvc";
-      webhooks = map (
-        version:
-        llmWebhook {
-          kind = "llminferenceservice";
-          inherit version;
-          verb = "mutate";
-          suffix = "defaulter";
-        }
-      ) [
-        "v1alpha1"
-        "v1alpha2"
-      ];
+      webhooks =
+        map
+          (
+            version:
+            llmWebhook {
+              kind = "llminferenceservice";
+              inherit version;
+              verb = "mutate";
+              suffix = "defaulter";
+            }
+          )
+          [
+            "v1alpha1"
+            "v1alpha2"
+          ];
     })
     (configuration {
       kind = "ValidatingWebhookConfiguration";

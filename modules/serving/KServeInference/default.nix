@@ -111,13 +111,16 @@ in
       description = "Namespace of the service; one of its own is better than the default, which is the controller's.";
     };
     deploymentMode = option {
-      type = types.enumWith {
-        Knative = "Serverless";
-        RawDeployment = "Standard";
-      } [
-        "Serverless"
-        "Standard"
-      ];
+      type =
+        types.enumWith
+          {
+            Knative = "Serverless";
+            RawDeployment = "Standard";
+          }
+          [
+            "Serverless"
+            "Standard"
+          ];
       default = "Serverless";
       description = "On Knative, with scale to zero and traffic by revision, or as plain Deployments. It cannot be changed later.";
     };
@@ -294,24 +297,28 @@ in
       description = "Language model as an LLMInferenceService, in place of `predictor`.";
     };
     ingress = common.ingress { };
-    monitoring = common.monitoring // {
-      port = option {
-        type = types.port;
-        default = null;
-        defaultText = "the runtime's";
-        description = "Port with the metrics of a server of your own.";
+    monitoring =
+      common.monitoring
+      // common.alerts
+      // common.dashboards
+      // {
+        port = option {
+          type = types.port;
+          default = null;
+          defaultText = "the runtime's";
+          description = "Port with the metrics of a server of your own.";
+        };
+        path = option {
+          type = types.string;
+          default = "/metrics";
+          description = "Path of the metrics.";
+        };
+        latencySeconds = option {
+          type = types.number;
+          default = 1;
+          description = "95th percentile of the prediction time, in seconds, above which an alert fires (KServe's own servers).";
+        };
       };
-      path = option {
-        type = types.string;
-        default = "/metrics";
-        description = "Path of the metrics.";
-      };
-      latencySeconds = option {
-        type = types.number;
-        default = 1;
-        description = "95th percentile of the prediction time, in seconds, above which an alert fires (KServe's own servers).";
-      };
-    };
     knative = {
       namespace = option {
         type = types.dnsLabel;
@@ -350,7 +357,9 @@ in
         ++ (if config.deploymentMode == "Serverless" then [ "knative-serving" ] else [ ])
         ++ (if config.autoscaler == "keda" then [ "keda" ] else [ ])
         ++ (
-          if config.deploymentMode == "Standard" && config.ingress.enabled && config.ingress.gateway.name != null then
+          if
+            config.deploymentMode == "Standard" && config.ingress.enabled && config.ingress.gateway.name != null
+          then
             [ "gateway-api" ]
           else
             [ ]

@@ -29,7 +29,9 @@ let
     name = "service name or component";
     expected = "the name of an InferenceService of this namespace, or a component from mkKServeInference";
     accepts =
-      v: types.dnsLabel.accepts v || isAttrs v && v._type or null == "component" && v.module == "kserve-inference";
+      v:
+      types.dnsLabel.accepts v
+      || isAttrs v && v._type or null == "component" && v.module == "kserve-inference";
     convert = v: if isAttrs v then v.name else v;
     schema.type = "string";
   };
@@ -226,7 +228,8 @@ in
           message = "requests start at a node of the name root; there are: ${builtins.concatStringsSep ", " (attrNames graph.nodes)}";
         }
         {
-          when = graph.minReplicas != null && graph.maxReplicas != null && graph.minReplicas > graph.maxReplicas;
+          when =
+            graph.minReplicas != null && graph.maxReplicas != null && graph.minReplicas > graph.maxReplicas;
           path = "inferenceGraph.minReplicas";
           message = "minReplicas (${toString graph.minReplicas}) exceeds maxReplicas (${toString graph.maxReplicas})";
         }
@@ -236,9 +239,13 @@ in
   nameOf = name: graph: if graph.name == null then "${name}-graph" else graph.name;
 
   render =
-    { config, name, k8s, ... }:
-    graph:
-    [
+    {
+      config,
+      name,
+      k8s,
+      ...
+    }:
+    graph: [
       (k8s.object {
         apiVersion = "serving.kserve.io/v1alpha1";
         kind = "InferenceGraph";

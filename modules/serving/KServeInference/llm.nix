@@ -158,7 +158,8 @@ in
       main =
         let
           containers = map (
-            container: if container.name == "kserve-container" then container // { name = "main"; } else container
+            container:
+            if container.name == "kserve-container" then container // { name = "main"; } else container
           ) (template.containers or [ ]);
           wanted = removeAttrs (service.extend scope { }) [ "name" ];
           named = filter (container: container.name == "main") containers;

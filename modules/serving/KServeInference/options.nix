@@ -26,7 +26,9 @@ let
     if !isAttrs container then
       container
     else
-      { name = "kserve-container"; }
+      {
+        name = "kserve-container";
+      }
       // container
       // (
         if isList (container.ports or null) then
@@ -46,7 +48,8 @@ let
           { }
       );
 
-  badImage = container: isString (container.image or null) && !(types.imageReference.accepts container.image);
+  badImage =
+    container: isString (container.image or null) && !(types.imageReference.accepts container.image);
 
   container = fragment // {
     name = "container";
@@ -57,7 +60,10 @@ let
       path: value:
       fragment.explain path (complete value)
       ++ (
-        if isAttrs value && badImage value then types.imageReference.explain "${path}.image" value.image else [ ]
+        if isAttrs value && badImage value then
+          types.imageReference.explain "${path}.image" value.image
+        else
+          [ ]
       );
   };
 
@@ -208,20 +214,22 @@ let
     })
   ];
 
-  storageUris = types.listOf (types.submodule {
-    name = "model location with a path";
-    options = {
-      uri = option {
-        type = storageUri;
-        description = "Where it is fetched from.";
+  storageUris = types.listOf (
+    types.submodule {
+      name = "model location with a path";
+      options = {
+        uri = option {
+          type = storageUri;
+          description = "Where it is fetched from.";
+        };
+        mountPath = option {
+          type = mountPath;
+          default = "/mnt/models";
+          description = "Where the server finds it.";
+        };
       };
-      mountPath = option {
-        type = mountPath;
-        default = "/mnt/models";
-        description = "Where the server finds it.";
-      };
-    };
-  });
+    }
+  );
 
   model = {
     modelFormat = option {
@@ -267,7 +275,9 @@ let
       parameters = option {
         type = types.attrsOf types.string;
         default = { };
-        example = { bucket = "models"; };
+        example = {
+          bucket = "models";
+        };
         description = "What to take in place of the Secret's (`type`, `bucket`, `region`).";
       };
       schemaPath = option {
@@ -373,7 +383,9 @@ in
         config = option {
           type = types.attrsOf types.string;
           default = { };
-          example = { nb_classes = "10"; };
+          example = {
+            nb_classes = "10";
+          };
           description = "Its arguments.";
         };
         storageUri = option {

@@ -29,7 +29,16 @@ let
     inherit spec;
   };
 
-  unique = names: attrNames (listToAttrs (map (name: { inherit name; value = null; }) names));
+  unique =
+    names:
+    attrNames (
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = null;
+        }) names
+      )
+    );
 
   describeFormat =
     format: "${format.name}${if format.version == null then "" else " ${format.version}"}";
@@ -58,7 +67,12 @@ let
           filter (candidate: candidate.name == format.name) runtime.formats
         )
       )
-    }; ${if runtime.protocols == [ ] then "any protocol" else "protocol ${concatStringsSep " or " runtime.protocols}"})";
+    }; ${
+      if runtime.protocols == [ ] then
+        "any protocol"
+      else
+        "protocol ${concatStringsSep " or " runtime.protocols}"
+    })";
 in
 {
   /**
@@ -94,7 +108,9 @@ in
         && all.${name}.multinode or false == multinode
       ) (attrNames all);
       listed = concatStringsSep ", " (map (name: describeRuntime format name all.${name}) withFormat);
-      formats = unique (concatMap (name: map (candidate: candidate.name) all.${name}.formats) (attrNames all));
+      formats = unique (
+        concatMap (name: map (candidate: candidate.name) all.${name}.formats) (attrNames all)
+      );
       found = name: {
         inherit name;
         runtime = all.${name};
@@ -113,11 +129,15 @@ in
             runtime = null;
           }
       else if !(speaks protocol all.${runtime}) then
-        wrong "protocolVersion" "${runtime} does not speak ${protocol}; expected ${concatStringsSep " or " all.${runtime}.protocols}"
+        wrong "protocolVersion" "${runtime} does not speak ${protocol}; expected ${
+          concatStringsSep " or " all.${runtime}.protocols
+        }"
       else if !(holds true format all.${runtime}) then
         wrong "runtime" "${runtime} does not serve ${describeFormat format}; ${
           if withFormat == [ ] then
-            "it serves ${concatStringsSep ", " (unique (map (candidate: candidate.name) all.${runtime}.formats))}"
+            "it serves ${
+              concatStringsSep ", " (unique (map (candidate: candidate.name) all.${runtime}.formats))
+            }"
           else
             "these do: ${listed}"
         }"

@@ -110,9 +110,12 @@ let
       isGrpc = match "grpc-.*" protocol != null;
     };
 
-  resolve = config: multinode: model: chosen config multinode (located (unalias model));
+  resolve =
+    config: multinode: model:
+    chosen config multinode (located (unalias model));
 
-  containersOf = part: (if part.spec == null then [ ] else part.spec.containers or [ ]) ++ part.containers;
+  containersOf =
+    part: (if part.spec == null then [ ] else part.spec.containers or [ ]) ++ part.containers;
 
   # The server of a part is the container kserve-container; the first one becomes it when none has the name.
   named =
@@ -136,26 +139,26 @@ let
       model = resolve config multinode config.predictor.model;
       # The second model is the first with what differs.
       second = resolve config multinode (
-        overlay (
-          config.predictor.model
-          // {
-            inherit (unalias config.predictor.model) storageUri modelFormat;
-          }
-        ) (
-          config.canary.predictor.model
-          // {
-            inherit (unalias config.canary.predictor.model) storageUri modelFormat;
-          }
-        )
+        overlay
+          (
+            config.predictor.model
+            // {
+              inherit (unalias config.predictor.model) storageUri modelFormat;
+            }
+          )
+          (
+            config.canary.predictor.model
+            // {
+              inherit (unalias config.canary.predictor.model) storageUri modelFormat;
+            }
+          )
       );
       containers = named (containersOf config.predictor);
       servers = filter isServer containers;
       current = if hasCanary && !standard then second else model;
       agent = config.logger != null || config.batcher != null;
       present = part: part.spec != null || part.containers != [ ];
-      firstPort =
-        ports: default:
-        if ports == [ ] then default else (head ports).containerPort;
+      firstPort = ports: default: if ports == [ ] then default else (head ports).containerPort;
       runtime = if hasModel then current.choice.runtime or null else null;
       metricsPort =
         if config.monitoring.port != null then
@@ -183,7 +186,12 @@ let
               protocol = "TCP";
             }
           ]
-          ++ (if config.monitoring.enabled && standard && metricsPort != null then [ (metricsEntry metricsPort) ] else [ ])
+          ++ (
+            if config.monitoring.enabled && standard && metricsPort != null then
+              [ (metricsEntry metricsPort) ]
+            else
+              [ ]
+          )
         else if config.monitoring.enabled && metricsPort != null then
           [
             {
@@ -200,7 +208,8 @@ let
         containerPort = port;
         protocol = "TCP";
       };
-      serverPorts = if hasModel then ports else (if servers == [ ] then [ ] else (head servers).ports or [ ]);
+      serverPorts =
+        if hasModel then ports else (if servers == [ ] then [ ] else (head servers).ports or [ ]);
       uris =
         (
           if hasModel && current.location != null then
@@ -274,15 +283,20 @@ let
         uris
         ;
       storage = effective;
-      storageKind = if elem "s3" kinds then "s3" else if kinds == [ ] then "none" else head kinds;
+      storageKind =
+        if elem "s3" kinds then
+          "s3"
+        else if kinds == [ ] then
+          "none"
+        else
+          head kinds;
       hasTransformer = present config.transformer;
       hasExplainer = present config.explainer || config.explainer.art.type != null;
       hasArt = config.explainer.art.type != null;
       hasPredictor = hasModel || containers != [ ];
       entry = if present config.transformer then "transformer" else "predictor";
       port = firstPort serverPorts 8080;
-      metricsReachable =
-        metricsPort != null && any (port: port.containerPort == metricsPort) serverPorts;
+      metricsReachable = metricsPort != null && any (port: port.containerPort == metricsPort) serverPorts;
       # An own route takes the place of the controller's.
       ownRoute = config.ingress.enabled && config.ingress.host != null;
     };
@@ -318,7 +332,9 @@ let
     container
     // {
       securityContext =
-        hardened // (if nonRoot then { runAsNonRoot = true; } else { }) // (container.securityContext or { });
+        hardened
+        // (if nonRoot then { runAsNonRoot = true; } else { })
+        // (container.securityContext or { });
     };
 
   # What the user adds to the server of the predictor.
@@ -397,7 +413,8 @@ let
       placement = k8s.placement;
       pull = map (secret: { name = secret; }) (config.imagePullSecrets ++ settings.imagePullSecrets);
       spec = if part.spec == null then { } else removeAttrs part.spec [ "containers" ];
-      extra = if main then map (extra: { inherit (extra) name; } // extra.volume) config.extraVolumes else [ ];
+      extra =
+        if main then map (extra: { inherit (extra) name; } // extra.volume) config.extraVolumes else [ ];
       account = accountOf scope;
     in
     {
@@ -425,7 +442,8 @@ let
     // nonEmpty { volumes = (spec.volumes or [ ]) ++ extra; };
 
   accountOf =
-    { config, name, ... }: if config.serviceAccount.name == null then name else config.serviceAccount.name;
+    { config, name, ... }:
+    if config.serviceAccount.name == null then name else config.serviceAccount.name;
 
   podLabels = name: { "serving.kserve.io/inferenceservice" = name; };
 
@@ -506,7 +524,9 @@ let
     let
       server =
         if view.hasModel then
-          { model = modelSpec scope view.ports view.current; }
+          {
+            model = modelSpec scope view.ports view.current;
+          }
           // nonEmpty { containers = map (confine true) (containersOf config.predictor); }
         else
           {
@@ -700,7 +720,9 @@ let
               name = entry;
             };
           }
-          // (if config.ingress.tls.enabled then { tls.secretName = config.ingress.tls.secretName; } else { });
+          // (
+            if config.ingress.tls.enabled then { tls.secretName = config.ingress.tls.secretName; } else { }
+          );
         })
       ];
 
@@ -709,7 +731,12 @@ let
   # Calls reach Knative's pods through its activator and its gateway, and its autoscaler looks at them; between the
   # parts of a service they go the same way.
   knativePolicy =
-    { config, name, k8s, ... }:
+    {
+      config,
+      name,
+      k8s,
+      ...
+    }:
     view:
     let
       from = namespace: { namespaceSelector.matchLabels."kubernetes.io/metadata.name" = namespace; };
@@ -732,7 +759,10 @@ let
           name = "${name}-knative";
           spec = {
             podSelector.matchLabels = podLabels name;
-            policyTypes = [ "Ingress" ] ++ (if view.hasTransformer || view.hasExplainer then [ "Egress" ] else [ ]);
+            policyTypes = [
+              "Ingress"
+            ]
+            ++ (if view.hasTransformer || view.hasExplainer then [ "Egress" ] else [ ]);
             ingress = [
               {
                 from = system;
@@ -751,7 +781,13 @@ let
 
   # Metrics of KServe's own servers are histograms by model_name; the others have their own, which rules about them know.
   monitors =
-    { config, name, namespace, k8s, ... }@scope:
+    {
+      config,
+      name,
+      namespace,
+      k8s,
+      ...
+    }@scope:
     view:
     let
       inherit (config) monitoring;
@@ -912,7 +948,12 @@ in
       );
 
   endpoints =
-    scope@{ config, name, namespace, ... }:
+    scope@{
+      config,
+      name,
+      namespace,
+      ...
+    }:
     let
       view = of scope;
       service = if view.standard then "${name}-${view.entry}" else name;
@@ -921,14 +962,23 @@ in
         protocol = "kserve";
         inherit service;
         port = 80;
-        targetPort = if !view.standard then 8012 else if view.agent then 9081 else view.port;
+        targetPort =
+          if !view.standard then
+            8012
+          else if view.agent then
+            9081
+          else
+            view.port;
         url = "http://${host}";
         podLabels = podLabels name;
         # What others must know to call it and to watch it.
         model = name;
         protocolVersion = if view.hasModel then view.current.protocol else null;
         predictPath =
-          if view.hasModel && view.current.protocol == "v2" then "/v2/models/${name}/infer" else "/v1/models/${name}:predict";
+          if view.hasModel && view.current.protocol == "v2" then
+            "/v2/models/${name}/infer"
+          else
+            "/v1/models/${name}:predict";
         inherit (config) deploymentMode;
         metrics =
           if view.metricsReachable then
@@ -1055,7 +1105,13 @@ in
     storage.secret {
       inherit (view) storage;
       inherit namespace;
-      kind = if config.llm != null then storage.kindOf config.llm.model.uri else if view.storageKind == "none" then "s3" else view.storageKind;
+      kind =
+        if config.llm != null then
+          storage.kindOf config.llm.model.uri
+        else if view.storageKind == "none" then
+          "s3"
+        else
+          view.storageKind;
       bucket = if bucket == null then null else head bucket;
     };
 
@@ -1073,10 +1129,17 @@ in
       runtime = view.runtime;
       # Of a runtime that the cluster has or the user brings, only what is said here is known.
       rootless = runtime != null && !(runtime.root or false);
-      server = [ (removeAttrs (confine rootless (view.current.container // { name = "kserve-container"; })) [ "image" ]) ];
+      server = [
+        (removeAttrs (confine rootless (view.current.container // { name = "kserve-container"; })) [
+          "image"
+        ])
+      ];
       pods = [
         (part (
-          if view.hasModel then server ++ confined (containersOf config.predictor) else confined view.containers
+          if view.hasModel then
+            server ++ confined (containersOf config.predictor)
+          else
+            confined view.containers
         ) config.predictor.spec)
       ]
       ++ (
@@ -1091,12 +1154,14 @@ in
         else
           [ ]
       );
-      lowest = foldl' (
-        worst: found: if security.rank.${found.level} < security.rank.${worst.level} then found else worst
-      ) {
-        level = "restricted";
-        reasons = [ ];
-      } (map security.levelOf pods);
+      lowest =
+        foldl'
+          (worst: found: if security.rank.${found.level} < security.rank.${worst.level} then found else worst)
+          {
+            level = "restricted";
+            reasons = [ ];
+          }
+          (map security.levelOf pods);
       modelcar = any (found: storage.schemeOf found.uri == "oci") view.uris;
     in
     if config.llm != null then
@@ -1118,7 +1183,10 @@ in
         {
           inherit (lowest) level;
           reason =
-            if lowest.reasons == [ ] then "containers are confined" else builtins.concatStringsSep ", " lowest.reasons;
+            if lowest.reasons == [ ] then
+              "containers are confined"
+            else
+              builtins.concatStringsSep ", " lowest.reasons;
         }
       ];
 }

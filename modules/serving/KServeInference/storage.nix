@@ -196,14 +196,19 @@ in
             [ ]
           else
             [
-              (fixed "S3_ENDPOINT" "host and port of the store" (head (match "[a-z]+://([^/]*).*" storage.endpoint)))
+              (fixed "S3_ENDPOINT" "host and port of the store" (
+                head (match "[a-z]+://([^/]*).*" storage.endpoint)
+              ))
               (fixed "S3_USE_HTTPS" "whether it speaks TLS" (word (address.scheme == "https")))
               (fixed "S3_VERIFY_SSL" "whether its certificate is verified" (word storage.verifySSL))
               (fixed "S3_USER_VIRTUAL_BUCKET" "whether buckets are in the host name" (word (!storage.pathStyle)))
             ]
         )
         ++ (
-          if storage.region == null then [ ] else [ (fixed "AWS_DEFAULT_REGION" "region of the store" storage.region) ]
+          if storage.region == null then
+            [ ]
+          else
+            [ (fixed "AWS_DEFAULT_REGION" "region of the store" storage.region) ]
         )
         ++ (
           if storage.caBundleConfigMap == null then

@@ -14,7 +14,9 @@ let
 
   objects = args: (mkKServe args).rendered;
   ofKind = kind: args: filter (object: object.kind == kind) (objects args);
-  called = kind: name: args: head (filter (object: object.metadata.name == name) (ofKind kind args));
+  called =
+    kind: name: args:
+    head (filter (object: object.metadata.name == name) (ofKind kind args));
   configuration = key: args: fromJSON (called "ConfigMap" "inferenceservice-config" args).data.${key};
   names = kind: args: map (object: object.metadata.name) (ofKind kind args);
   says = args: msg: {
@@ -95,8 +97,7 @@ in
     };
     testEveryWebhookHasACertificateOfItsOwnNamespace = {
       expr =
-        all
-          (object: object.metadata.annotations."cert-manager.io/inject-ca-from" == "models/serving-cert")
+        all (object: object.metadata.annotations."cert-manager.io/inject-ca-from" == "models/serving-cert")
           (
             ofKind "ValidatingWebhookConfiguration" { namespace = "models"; }
             ++ ofKind "MutatingWebhookConfiguration" { namespace = "models"; }
@@ -161,16 +162,17 @@ in
       expected = [ "catboost" ];
     };
     testOwnRuntimeIsCheckedAgainstTheSchema = {
-      expr = (mkKServe {
-        runtimes.extra.catboost = {
-          containers = [
-            {
-              name = "kserve-container";
-              imge = "registry.example.com/catboost:1";
-            }
-          ];
-        };
-      }).objects;
+      expr =
+        (mkKServe {
+          runtimes.extra.catboost = {
+            containers = [
+              {
+                name = "kserve-container";
+                imge = "registry.example.com/catboost:1";
+              }
+            ];
+          };
+        }).objects;
       expectedError.msg = "ClusterServingRuntime catboost: spec.containers\\[0\\].imge: unknown field; did you mean image";
     };
     testUnknownRuntimeNamesNearest = says {
@@ -178,9 +180,9 @@ in
     } "runtimes.install\\[0\\]: expected one of .*did you mean kserve-sklearnserver";
     testOnlyImagesThatRootNeedsMayRunAsRoot = {
       expr = map (object: object.metadata.name) (
-        filter (
-          object: !((head object.spec.containers).securityContext.runAsNonRoot or false)
-        ) (ofKind "ClusterServingRuntime" { })
+        filter (object: !((head object.spec.containers).securityContext.runAsNonRoot or false)) (
+          ofKind "ClusterServingRuntime" { }
+        )
       );
       expected = [
         "kserve-huggingfaceserver-multinode"
@@ -188,11 +190,12 @@ in
       ];
     };
     testImageOverrideReachesTheRuntime = {
-      expr = (head
-        (called "ClusterServingRuntime" "kserve-vllmserver" {
-          image.vllmserver.tag = "v0.33.0";
-        }).spec.containers
-      ).image;
+      expr =
+        (head
+          (called "ClusterServingRuntime" "kserve-vllmserver" {
+            image.vllmserver.tag = "v0.33.0";
+          }).spec.containers
+        ).image;
       expected = "vllm/vllm-openai:v0.33.0";
     };
   };
@@ -245,7 +248,9 @@ in
               };
             }
           );
-          ingress = fromJSON (head (filter (object: object.kind == "ConfigMap") component.rendered)).data.ingress;
+          ingress =
+            fromJSON
+              (head (filter (object: object.kind == "ConfigMap") component.rendered)).data.ingress;
         in
         {
           inherit (ingress) enableGatewayApi kserveIngressGateway;
@@ -301,11 +306,16 @@ in
     testUnknownKeyNamesNearest = says {
       settings.ingress.ingresDomain = "example.org";
     } "settings.ingress.ingresDomain: KServe knows no such key; did you mean ingressDomain";
-    testNumberWhereKServeReadsText = says {
-      settings.batcher.maxBatchSize = 64;
-    } "settings.batcher.maxBatchSize: expected a string, as KServe reads it, found an integer; write \"64\"";
+    testNumberWhereKServeReadsText =
+      says
+        {
+          settings.batcher.maxBatchSize = 64;
+        }
+        "settings.batcher.maxBatchSize: expected a string, as KServe reads it, found an integer; write \"64\"";
     testKeyThatIsNotShippedIsKnown = {
-      expr = configuration "multiNode" { settings.multiNode.customGPUResourceTypeList = [ "acme.com/gpu" ]; };
+      expr = configuration "multiNode" {
+        settings.multiNode.customGPUResourceTypeList = [ "acme.com/gpu" ];
+      };
       expected.customGPUResourceTypeList = [ "acme.com/gpu" ];
     };
     testArtExplainerIsPinned = {
@@ -319,12 +329,12 @@ in
 
   hardening = {
     testModelsCanBeFetchedInRestrictedNamespaces = {
-      expr = map (
-        args: (called "ClusterStorageContainer" "default" args).spec.container ? securityContext
-      ) [
-        { }
-        { storageInitializer.hardened = false; }
-      ];
+      expr =
+        map (args: (called "ClusterStorageContainer" "default" args).spec.container ? securityContext)
+          [
+            { }
+            { storageInitializer.hardened = false; }
+          ];
       expected = [
         true
         false
@@ -332,14 +342,15 @@ in
     };
     testOperatorsNamespaceIsRestricted = {
       expr =
-        (head (filter (object: object.kind == "Namespace") (platform { } { }).objects)).metadata.labels."pod-security.kubernetes.io/enforce";
+        (head (filter (object: object.kind == "Namespace") (platform { } { }).objects))
+        .metadata.labels."pod-security.kubernetes.io/enforce";
       expected = "restricted";
     };
     # A namespace with this label is skipped by the webhook that prepares serving pods.
     testNamespaceDoesNotHideFromThePodMutator = {
       expr =
         (head (filter (object: object.kind == "Namespace") (platform { } { }).objects)).metadata.labels
-        ? control-plane;
+          ? control-plane;
       expected = false;
     };
     testServingPodsGetNoToken = {
@@ -349,7 +360,9 @@ in
   };
 
   mistakes = {
-    testRoutesThatNobodyServes = says { ingress.create = true; } "ingress.create: the controller needs ingress.class or ingress.gateway.name";
+    testRoutesThatNobodyServes = says {
+      ingress.create = true;
+    } "ingress.create: the controller needs ingress.class or ingress.gateway.name";
     testClassAndGateway = says {
       ingress.class = "nginx";
       ingress.gateway.name = "public";

@@ -33,7 +33,16 @@ let
       }
     ];
   };
-  model = format: more: base // { predictor.model = { modelFormat = format; storageUri = "gs://m/1"; } // more; };
+  model =
+    format: more:
+    base
+    // {
+      predictor.model = {
+        modelFormat = format;
+        storageUri = "gs://m/1";
+      }
+      // more;
+    };
   gateway.ingress = {
     enabled = true;
     host = "churn.example.com";
@@ -55,7 +64,9 @@ let
     ];
   };
   container = image: { inherit image; };
-  withContainer = more: custom // { predictor.containers = [ ({ image = "registry.example.com/churn:1"; } // more) ]; };
+  withContainer =
+    more:
+    custom // { predictor.containers = [ ({ image = "registry.example.com/churn:1"; } // more) ]; };
 
   component = mkKServeInference;
   objects = args: (component args).rendered;
@@ -67,7 +78,8 @@ let
   annotation = name: args: (service args).metadata.annotations.${name} or null;
   local = args: (service args).metadata.labels."networking.kserve.io/visibility" or null;
   warnings = args: (component args).warnings;
-  warns = text: args: filter (warning: builtins.match ".*${text}.*" warning != null) (warnings args) != [ ];
+  warns =
+    text: args: filter (warning: builtins.match ".*${text}.*" warning != null) (warnings args) != [ ];
   says = args: msg: {
     expr = objects args;
     expectedError.msg = msg;
@@ -113,12 +125,19 @@ in
       ];
     };
     testContainersWithoutTheLevelAreTheSame = {
-      expr = service (custom // { predictor.containers = custom.predictor.spec.containers; }) == service custom;
+      expr =
+        service (custom // { predictor.containers = custom.predictor.spec.containers; }) == service custom;
       expected = true;
     };
     testNameMayBeLeftOutAndPortsBeNumbers = {
       expr = {
-        inherit (server (withContainer { ports = [ 5000 ]; })) name ports;
+        inherit
+          (server (withContainer {
+            ports = [ 5000 ];
+          }))
+          name
+          ports
+          ;
       };
       expected = {
         name = "kserve-container";
@@ -131,35 +150,44 @@ in
       };
     };
     testSecondContainerKeepsItsName = {
-      expr = map (container: container.name) (predictor (
-        custom
-        // {
-          predictor.containers = [
-            (container "registry.example.com/churn:1" // { name = "model"; })
-            (container "registry.example.com/side:1" // { name = "side"; })
-          ];
-          deploymentMode = "Standard";
-        }
-      )).containers;
+      expr =
+        map (container: container.name)
+          (predictor (
+            custom
+            // {
+              predictor.containers = [
+                (container "registry.example.com/churn:1" // { name = "model"; })
+                (container "registry.example.com/side:1" // { name = "side"; })
+              ];
+              deploymentMode = "Standard";
+            }
+          )).containers;
       expected = [
         "kserve-container"
         "side"
       ];
     };
     testModelByShortNames = {
-      expr = service (
-        base
-        // {
-          predictor.model = {
-            format = "sklearn";
-            uri = "gs://models/churn/3";
-          };
-        }
-      ) == service base;
+      expr =
+        service (
+          base
+          // {
+            predictor.model = {
+              format = "sklearn";
+              uri = "gs://models/churn/3";
+            };
+          }
+        ) == service base;
       expected = true;
     };
     testVersionOfAFormatIsText = {
-      expr = (server (model { name = "sklearn"; version = 1; } { })).modelFormat;
+      expr =
+        (server (
+          model {
+            name = "sklearn";
+            version = 1;
+          } { }
+        )).modelFormat;
       expected = {
         name = "sklearn";
         version = "1";
@@ -304,7 +332,14 @@ in
         base
         standard
         (standard // gateway)
-        (standard // { autoscaler = "keda"; minReplicas = 0; scaling.metrics = [ { type = "External"; } ]; })
+        (
+          standard
+          // {
+            autoscaler = "keda";
+            minReplicas = 0;
+            scaling.metrics = [ { type = "External"; } ];
+          }
+        )
       ];
       expected = [
         [
@@ -339,7 +374,19 @@ in
         standard
         (standard // { logger = { }; })
         (standard // { batcher.maxBatchSize = 16; })
-        (custom // { deploymentMode = "Standard"; predictor.containers = [ { image = "registry.example.com/churn:1"; ports = [ 5000 ]; } ]; predictor.spec = null; })
+        (
+          custom
+          // {
+            deploymentMode = "Standard";
+            predictor.containers = [
+              {
+                image = "registry.example.com/churn:1";
+                ports = [ 5000 ];
+              }
+            ];
+            predictor.spec = null;
+          }
+        )
       ];
       expected = [
         8080
@@ -439,7 +486,16 @@ in
     testCanaryFieldsThatTheWebhookRefusesAreNotThere = {
       expr =
         let
-          canary = (head (service (split // { maxReplicas = 9; scaleTarget = 50; })).spec.canary).predictor;
+          canary =
+            (head
+              (service (
+                split
+                // {
+                  maxReplicas = 9;
+                  scaleTarget = 50;
+                }
+              )).spec.canary
+            ).predictor;
         in
         filter (field: canary ? ${field}) [
           "maxReplicas"
@@ -459,7 +515,9 @@ in
         in
         {
           same = predictor promoted == predictor split;
-          weights = map (backend: backend.weight) (head (head (ofKind "HTTPRoute" promoted)).spec.rules).backendRefs;
+          weights =
+            map (backend: backend.weight)
+              (head (head (ofKind "HTTPRoute" promoted)).spec.rules).backendRefs;
         };
       expected = {
         same = true;
@@ -469,14 +527,18 @@ in
         ];
       };
     };
-    testBareNumberInStandardModeNamesTheWaysOut = says (
-      standard // { canaryTraffic = 10; }
-    ) "canaryTraffic: in Standard mode there is nothing to split to; give the second model as canary = .*deploymentMode = \"Serverless\".*inferenceGraph";
-    testSecondModelWithoutGateway = says (
-      removeAttrs split [ "ingress" ]
-    ) "canary: KServe 0.20 makes the second predictor but no route to it.*gateway.name";
-    testSecondModelWithoutTraffic = says (removeAttrs split [ "canaryTraffic" ]) "canary: a second model needs canaryTraffic";
-    testTrafficAboveHundred = says (base // { canaryTraffic = 110; }) "canaryTraffic: expected an integer from 0 to 100, found 110";
+    testBareNumberInStandardModeNamesTheWaysOut =
+      says (standard // { canaryTraffic = 10; })
+        "canaryTraffic: in Standard mode there is nothing to split to; give the second model as canary = .*deploymentMode = \"Serverless\".*inferenceGraph";
+    testSecondModelWithoutGateway = says (removeAttrs split [
+      "ingress"
+    ]) "canary: KServe 0.20 makes the second predictor but no route to it.*gateway.name";
+    testSecondModelWithoutTraffic = says (removeAttrs split [
+      "canaryTraffic"
+    ]) "canary: a second model needs canaryTraffic";
+    testTrafficAboveHundred = says (
+      base // { canaryTraffic = 110; }
+    ) "canaryTraffic: expected an integer from 0 to 100, found 110";
     testTransformerWouldHideIt = says (
       split // { transformer.containers = [ (container "registry.example.com/t:1") ]; }
     ) "canary: the transformer calls the first predictor only";
@@ -487,16 +549,33 @@ in
   };
 
   runtimes = {
-    testModelWithoutRuntimeForItsProtocolListsThoseThatFit = says (model "mlflow" { }) "predictor.model.modelFormat: no serving runtime takes mlflow with protocol v1 by itself; there are: kserve-mlserver \\(version 1, version 2; protocol v2\\)";
+    testModelWithoutRuntimeForItsProtocolListsThoseThatFit =
+      says (model "mlflow" { })
+        "predictor.model.modelFormat: no serving runtime takes mlflow with protocol v1 by itself; there are: kserve-mlserver \\(version 1, version 2; protocol v2\\)";
     testProtocolMakesItFit = renders (model "mlflow" { protocolVersion = "v2"; });
     testTritonFormatsSpeakV2ByDefault = renders (model "triton" { });
-    testOnnxDoesNot = says (model "onnx" { }) "no serving runtime takes onnx with protocol v1.*kserve-tritonserver";
-    testUnknownFormatNamesNearest = says (model "sklern" { }) "no serving runtime knows the format sklern; expected one of .*did you mean sklearn";
-    testUnknownVersionOfAFormat = says (model { name = "xgboost"; version = "9"; } { }) "no serving runtime takes xgboost 9 with protocol v1.*kserve-xgbserver \\(version 2";
-    testRuntimeThatDoesNotServeTheFormat = says (model "sklearn" { runtime = "kserve-xgbserver"; }) "predictor.model.runtime: kserve-xgbserver does not serve sklearn; these do: .*kserve-sklearnserver";
-    testRuntimeThatDoesNotSpeakTheProtocol = says (model "sklearn" { runtime = "kserve-mlserver"; }) "predictor.model.protocolVersion: kserve-mlserver does not speak v1; expected v2";
-    testRuntimeWithoutPrefix = says (model "sklearn" { runtime = "sklearnserver"; }) "predictor.model.runtime: no runtime of that name; did you mean kserve-sklearnserver";
-    testNamedRuntimeMayBeOneThatIsNotChosenByItself = renders (model "sklearn" { runtime = "kserve-predictiveserver"; });
+    testOnnxDoesNot = says (model "onnx"
+      { }
+    ) "no serving runtime takes onnx with protocol v1.*kserve-tritonserver";
+    testUnknownFormatNamesNearest = says (model "sklern"
+      { }
+    ) "no serving runtime knows the format sklern; expected one of .*did you mean sklearn";
+    testUnknownVersionOfAFormat = says (model {
+      name = "xgboost";
+      version = "9";
+    } { }) "no serving runtime takes xgboost 9 with protocol v1.*kserve-xgbserver \\(version 2";
+    testRuntimeThatDoesNotServeTheFormat =
+      says (model "sklearn" { runtime = "kserve-xgbserver"; })
+        "predictor.model.runtime: kserve-xgbserver does not serve sklearn; these do: .*kserve-sklearnserver";
+    testRuntimeThatDoesNotSpeakTheProtocol = says (model "sklearn" {
+      runtime = "kserve-mlserver";
+    }) "predictor.model.protocolVersion: kserve-mlserver does not speak v1; expected v2";
+    testRuntimeWithoutPrefix = says (model "sklearn" {
+      runtime = "sklearnserver";
+    }) "predictor.model.runtime: no runtime of that name; did you mean kserve-sklearnserver";
+    testNamedRuntimeMayBeOneThatIsNotChosenByItself = renders (
+      model "sklearn" { runtime = "kserve-predictiveserver"; }
+    );
     testRuntimeOfTheClusterIsAccepted = {
       expr = warns "the cluster must have it" (model "catboost" { runtime = "acme-catboost"; });
       expected = true;
@@ -572,16 +651,21 @@ in
           account = head (filter (object: object.kind == "ServiceAccount") serving.rendered);
         in
         {
-          uri = (head (filter (object: object.kind == "InferenceService") serving.rendered)).spec.predictor.model.storageUri;
+          uri =
+            (head (filter (object: object.kind == "InferenceService") serving.rendered))
+            .spec.predictor.model.storageUri;
           account = account.secrets;
           inherit (secret) name;
           values = builtins.listToAttrs (
             map (key: {
               name = key.key;
-              value = if key.value == null then "copy of ${key.copyOf.namespace}/${key.copyOf.name}" else key.value;
+              value =
+                if key.value == null then "copy of ${key.copyOf.namespace}/${key.copyOf.name}" else key.value;
             }) secret.keys
           );
-          connections = map (connection: "${connection.host}:${toString connection.port}") serving.connections;
+          connections = map (
+            connection: "${connection.host}:${toString connection.port}"
+          ) serving.connections;
         };
       expected = {
         uri = "s3://models/churn/3";
@@ -600,9 +684,10 @@ in
       };
     };
     testStoreForALocationInText = {
-      expr = map (connection: "${connection.host}:${toString connection.port}") (component (
-        model "sklearn" { storageUri = "s3://models/1"; } // { storage = store.endpoints.s3; }
-      )).connections;
+      expr =
+        map (connection: "${connection.host}:${toString connection.port}")
+          (component (model "sklearn" { storageUri = "s3://models/1"; } // { storage = store.endpoints.s3; }))
+          .connections;
       expected = [ "minio.ml-data.svc:9000" ];
     };
     testHostsOfOtherStores = {
@@ -610,9 +695,8 @@ in
         map
           (
             uri:
-            map (connection: "${connection.host}:${toString connection.port}") (component (
-              model "sklearn" { storageUri = uri; }
-            )).connections
+            map (connection: "${connection.host}:${toString connection.port}")
+              (component (model "sklearn" { storageUri = uri; })).connections
           )
           [
             "gs://bucket/model"
@@ -634,9 +718,11 @@ in
         map
           (
             uri:
-            map (key: key.key) (head (component (
-              model "sklearn" { storageUri = uri; } // { storage.secretRef.name = "models"; }
-            )).secrets).keys
+            map (key: key.key)
+              (head
+                (component (model "sklearn" { storageUri = uri; } // { storage.secretRef.name = "models"; }))
+                .secrets
+              ).keys
           )
           [
             "gs://bucket/model"
@@ -671,42 +757,100 @@ in
         false
       ];
     };
-    testPathWithoutScheme = says (model "sklearn" { storageUri = "models/churn"; }) "predictor.model.storageUri: .*expected";
-    testTwoWaysToSayWhere = says (model "sklearn" { storage.key = "minio"; }) "predictor.model.storage: storageUri and storage say the same thing";
+    testPathWithoutScheme = says (model "sklearn" {
+      storageUri = "models/churn";
+    }) "predictor.model.storageUri: .*expected";
+    testTwoWaysToSayWhere = says (model "sklearn" {
+      storage.key = "minio";
+    }) "predictor.model.storage: storageUri and storage say the same thing";
     testSeveralLocationsAndOne = says (
-      base // { predictor = base.predictor // { storageUris = [ { uri = "gs://m/2"; } ]; }; }
+      base
+      // {
+        predictor = base.predictor // {
+          storageUris = [ { uri = "gs://m/2"; } ];
+        };
+      }
     ) "predictor.storageUris: storageUris and model.storageUri exclude each other";
     testMountPathWithDots = says (
-      base // { predictor = { model.modelFormat = "sklearn"; storageUris = [ { uri = "gs://m/2"; mountPath = "/mnt/../etc"; } ]; }; }
+      base
+      // {
+        predictor = {
+          model.modelFormat = "sklearn";
+          storageUris = [
+            {
+              uri = "gs://m/2";
+              mountPath = "/mnt/../etc";
+            }
+          ];
+        };
+      }
     ) "predictor.storageUris\\[0\\].mountPath: expected an absolute path below / without ..";
   };
 
   scaling = {
-    testMinimumAboveMaximum = says (base // { minReplicas = 12; maxReplicas = 10; }) "minReplicas: minReplicas \\(12\\) exceeds maxReplicas \\(10\\)";
-    testZeroInStandardMode = says (standard // { minReplicas = 0; }) "minReplicas: scale to zero needs deploymentMode = \"Serverless\", or autoscaler = \"keda\"";
+    testMinimumAboveMaximum = says (
+      base
+      // {
+        minReplicas = 12;
+        maxReplicas = 10;
+      }
+    ) "minReplicas: minReplicas \\(12\\) exceeds maxReplicas \\(10\\)";
+    testZeroInStandardMode = says (
+      standard // { minReplicas = 0; }
+    ) "minReplicas: scale to zero needs deploymentMode = \"Serverless\", or autoscaler = \"keda\"";
     testZeroInServerlessMode = renders (base // { minReplicas = 0; });
-    testZeroWithCpu = says (base // { minReplicas = 0; scaleMetric = "cpu"; }) "minReplicas: scaleMetric cpu cannot scale to zero";
-    testConcurrencyInStandardMode = says (standard // { scaleMetric = "concurrency"; }) "scaleMetric: concurrency is a metric of Serverless mode; expected cpu or memory";
-    testPercentOfCpu = says (standard // { scaleTarget = 150; }) "scaleTarget: expected a percentage of the CPU request from 1 to 100, found 150";
-    testMemoryWithoutTarget = says (standard // { scaleMetric = "memory"; }) "scaleMetric: memory needs scaleTarget";
-    testMemoryInMiBMayBeMore = renders (standard // { scaleMetric = "memory"; scaleTarget = 2048; });
-    testKedaNeedsMetrics = says (standard // { autoscaler = "keda"; }) "autoscaler: KEDA needs to know what to look at: scaling.metrics";
-    testAutoscalerOnKnative = says (base // { autoscaler = "hpa"; }) "autoscaler: in Serverless mode Knative scales";
-    testStrategyOnKnative = says (
-      base // { predictor = base.predictor // { deploymentStrategy.type = "Recreate"; }; }
-    ) "predictor.deploymentStrategy: only Standard mode has a deployment strategy";
-    testSeveralNodesDoNotScale = says (
+    testZeroWithCpu = says (
+      base
+      // {
+        minReplicas = 0;
+        scaleMetric = "cpu";
+      }
+    ) "minReplicas: scaleMetric cpu cannot scale to zero";
+    testConcurrencyInStandardMode = says (
+      standard // { scaleMetric = "concurrency"; }
+    ) "scaleMetric: concurrency is a metric of Serverless mode; expected cpu or memory";
+    testPercentOfCpu = says (
+      standard // { scaleTarget = 150; }
+    ) "scaleTarget: expected a percentage of the CPU request from 1 to 100, found 150";
+    testMemoryWithoutTarget = says (
+      standard // { scaleMetric = "memory"; }
+    ) "scaleMetric: memory needs scaleTarget";
+    testMemoryInMiBMayBeMore = renders (
       standard
       // {
-        predictor = {
-          model = {
-            modelFormat = "huggingface";
-            storageUri = "pvc://llama/model";
-          };
-          workerSpec.pipelineParallelSize = 2;
+        scaleMetric = "memory";
+        scaleTarget = 2048;
+      }
+    );
+    testKedaNeedsMetrics = says (
+      standard // { autoscaler = "keda"; }
+    ) "autoscaler: KEDA needs to know what to look at: scaling.metrics";
+    testAutoscalerOnKnative = says (
+      base // { autoscaler = "hpa"; }
+    ) "autoscaler: in Serverless mode Knative scales";
+    testStrategyOnKnative = says (
+      base
+      // {
+        predictor = base.predictor // {
+          deploymentStrategy.type = "Recreate";
         };
       }
-    ) "predictor.workerSpec: a predictor over several nodes cannot be scaled; set autoscaler = \"none\"";
+    ) "predictor.deploymentStrategy: only Standard mode has a deployment strategy";
+    testSeveralNodesDoNotScale =
+      says
+        (
+          standard
+          // {
+            predictor = {
+              model = {
+                modelFormat = "huggingface";
+                storageUri = "pvc://llama/model";
+              };
+              workerSpec.pipelineParallelSize = 2;
+            };
+          }
+        )
+        "predictor.workerSpec: a predictor over several nodes cannot be scaled; set autoscaler = \"none\"";
     testSeveralNodesReadFromAClaim = says (
       standard
       // {
@@ -743,21 +887,37 @@ in
           {
             image = "registry.example.com/churn:1";
             env = [
-              { name = "A"; value = "1"; }
-              { name = "B"; vlue = "2"; }
+              {
+                name = "A";
+                value = "1";
+              }
+              {
+                name = "B";
+                vlue = "2";
+              }
             ];
           }
         ];
       }
     ) "predictor.spec.containers\\[0\\].env\\[1\\].vlue: unknown field; did you mean value";
-    testModelAsImage = says (withContainer { image = "s3://models/bert:v1"; }) "predictor.containers\\[0\\].image: .*is not an image reference; a model location belongs in storageUri";
+    testModelAsImage =
+      says (withContainer { image = "s3://models/bert:v1"; })
+        "predictor.containers\\[0\\].image: .*is not an image reference; a model location belongs in storageUri";
     testFloatingTagIsWarnedOf = {
-      expr = map (image: warns "floats" (withContainer { inherit image; })) [
-        "sklearn-model:latest"
-        "sklearn-model"
-        "sklearn-model:1.2"
-        "registry:5000/sklearn-model:1.2"
-      ];
+      expr =
+        map
+          (
+            image:
+            warns "floats" (withContainer {
+              inherit image;
+            })
+          )
+          [
+            "sklearn-model:latest"
+            "sklearn-model"
+            "sklearn-model:1.2"
+            "registry:5000/sklearn-model:1.2"
+          ];
       expected = [
         true
         true
@@ -765,22 +925,66 @@ in
         false
       ];
     };
-    testPythonPath = says (withContainer { env = [ { name = "PYTHONPATH"; value = "/x"; } ]; }) "predictor.containers\\[0\\].env: KServe refuses the variable PYTHONPATH";
-    testPythonPathOfAModel = says (model "sklearn" { env.PYTHONPATH = "/x"; }) "predictor.model.env: KServe refuses the variable PYTHONPATH";
-    testKnativesOwnVariables = says (withContainer { env = [ { name = "PORT"; value = "1"; } ]; }) "Knative sets PORT by itself";
-    testKnativesOwnPorts = says (withContainer { ports = [ 8012 ]; }) "port 8012 belongs to Knative's queue-proxy";
-    testKnativeTakesOnePort = says (withContainer { ports = [ 8080 8081 ]; }) "Knative takes one port, found 2";
-    testServerWithoutImage = says (custom // { predictor.containers = [ { args = [ "x" ]; } ]; }) "predictor.containers\\[0\\]: a server of your own needs an image";
+    testPythonPath = says (withContainer {
+      env = [
+        {
+          name = "PYTHONPATH";
+          value = "/x";
+        }
+      ];
+    }) "predictor.containers\\[0\\].env: KServe refuses the variable PYTHONPATH";
+    testPythonPathOfAModel = says (model "sklearn" {
+      env.PYTHONPATH = "/x";
+    }) "predictor.model.env: KServe refuses the variable PYTHONPATH";
+    testKnativesOwnVariables = says (withContainer {
+      env = [
+        {
+          name = "PORT";
+          value = "1";
+        }
+      ];
+    }) "Knative sets PORT by itself";
+    testKnativesOwnPorts = says (withContainer {
+      ports = [ 8012 ];
+    }) "port 8012 belongs to Knative's queue-proxy";
+    testKnativeTakesOnePort = says (withContainer {
+      ports = [
+        8080
+        8081
+      ];
+    }) "Knative takes one port, found 2";
+    testServerWithoutImage = says (
+      custom // { predictor.containers = [ { args = [ "x" ]; } ]; }
+    ) "predictor.containers\\[0\\]: a server of your own needs an image";
     testModelAndOwnServer = says (
-      base // { predictor = base.predictor // { containers = [ (container "registry.example.com/x:1") ]; }; }
+      base
+      // {
+        predictor = base.predictor // {
+          containers = [ (container "registry.example.com/x:1") ];
+        };
+      }
     ) "predictor: a model and a server of your own exclude each other";
     testTwoPlacesForContainers = says (
-      custom // { predictor = custom.predictor // { containers = [ (container "registry.example.com/x:1") ]; }; }
+      custom
+      // {
+        predictor = custom.predictor // {
+          containers = [ (container "registry.example.com/x:1") ];
+        };
+      }
     ) "predictor.containers: given here and in predictor.spec.containers";
-    testNoPredictor = says { name = "churn"; namespace = "ml-prod"; } "predictor: required option is missing; expected \\{ model = ";
-    testNameStartsWithALetter = says (base // { name = "3d-model"; }) "name: \"3d-model\" starts with a digit";
+    testNoPredictor = says {
+      name = "churn";
+      namespace = "ml-prod";
+    } "predictor: required option is missing; expected \\{ model = ";
+    testNameStartsWithALetter = says (
+      base // { name = "3d-model"; }
+    ) "name: \"3d-model\" starts with a digit";
     testHostLabelIsNotTooLong = says (
-      base // { name = "a-model-with-a-rather-long-name"; namespace = "a-namespace-with-a-rather-long-name"; }
+      base
+      // {
+        name = "a-model-with-a-rather-long-name";
+        namespace = "a-namespace-with-a-rather-long-name";
+      }
     ) "name: KServe's host begins with .*, which has 67 characters; at most 63";
     testPlacementOnKnativeIsWarnedOf = {
       expr = warns "podspec-nodeselector" (base // { nodeSelector.disk = "ssd"; });
@@ -797,14 +1001,18 @@ in
         in
         {
           inherit (found) version;
-          warned = filter (warning: builtins.match "version 0.15 .*0.20.0 is rendered" warning != null) found.warnings != [ ];
+          warned =
+            filter (warning: builtins.match "version 0.15 .*0.20.0 is rendered" warning != null) found.warnings
+            != [ ];
         };
       expected = {
         version = "0.20.0";
         warned = true;
       };
     };
-    testUnknownVersion = says (base // { version = "0.8"; }) "version: unknown version 0.8; known: 0.20.0";
+    testUnknownVersion = says (
+      base // { version = "0.8"; }
+    ) "version: unknown version 0.8; known: 0.20.0";
   };
 
   security = {
@@ -848,7 +1056,10 @@ in
       ];
     };
     testUsersOwnSecurityContextWins = {
-      expr = (server (withContainer { securityContext.runAsUser = 1234; })).securityContext.runAsUser;
+      expr =
+        (server (withContainer {
+          securityContext.runAsUser = 1234;
+        })).securityContext.runAsUser;
       expected = 1234;
     };
   };
@@ -885,7 +1096,9 @@ in
     testOwnHostOnKnativeIsADomainMapping = {
       expr =
         let
-          args = base // { ingress.host = "churn.example.com"; };
+          args = base // {
+            ingress.host = "churn.example.com";
+          };
         in
         {
           claim = (head (ofKind "ClusterDomainClaim" args)).spec;
@@ -897,7 +1110,13 @@ in
       };
     };
     testClassOnKnative = says (
-      base // { ingress = { host = "churn.example.com"; class = "nginx"; }; }
+      base
+      // {
+        ingress = {
+          host = "churn.example.com";
+          class = "nginx";
+        };
+      }
     ) "ingress.class: in Serverless mode Knative's gateway serves the host";
   };
 
@@ -905,7 +1124,9 @@ in
     testPortIsOpenedForPrometheus = {
       expr =
         let
-          args = standard // { monitoring.enabled = true; };
+          args = standard // {
+            monitoring.enabled = true;
+          };
         in
         {
           inherit (head (server args).ports) containerPort;
@@ -917,9 +1138,9 @@ in
       };
     };
     testRulesTellVariantsApart = {
-      expr = map (rule: rule.labels.variant or "") (
-        head (head (ofKind "PrometheusRule" (split // { monitoring.enabled = true; }))).spec.groups
-      ).rules;
+      expr =
+        map (rule: rule.labels.variant or "")
+          (head (head (ofKind "PrometheusRule" (split // { monitoring.enabled = true; }))).spec.groups).rules;
       expected = [
         ""
         "canary"
@@ -927,15 +1148,26 @@ in
       ];
     };
     testTritonHasItsOwnPort = {
-      expr = (head (head (ofKind "PodMonitor" (
-        model "triton" { } // { deploymentMode = "Standard"; monitoring.enabled = true; }
-      ))).spec.podMetricsEndpoints).portNumber;
+      expr =
+        (head
+          (head (
+            ofKind "PodMonitor" (
+              model "triton" { }
+              // {
+                deploymentMode = "Standard";
+                monitoring.enabled = true;
+              }
+            )
+          )).spec.podMetricsEndpoints
+        ).portNumber;
       expected = 8002;
     };
     testSecondPortOnKnativeIsWarnedOf = {
       expr =
         let
-          args = model "triton" { } // { monitoring.enabled = true; };
+          args = model "triton" { } // {
+            monitoring.enabled = true;
+          };
         in
         {
           monitors = length (ofKind "PodMonitor" args);
@@ -964,23 +1196,56 @@ in
         inferenceGraph.nodes.root = {
           routerType = "Splitter";
           steps = [
-            { serviceName = "a"; weight = 20; }
-            { serviceName = "b"; weight = 70; }
+            {
+              serviceName = "a";
+              weight = 20;
+            }
+            {
+              serviceName = "b";
+              weight = 70;
+            }
           ];
         };
       }
     ) "inferenceGraph.nodes.root: weights add up to 90; expected 100";
     testRootIsThere = says (
-      base // { inferenceGraph.nodes.rot = { routerType = "Sequence"; steps = [ { serviceName = "a"; } ]; }; }
+      base
+      // {
+        inferenceGraph.nodes.rot = {
+          routerType = "Sequence";
+          steps = [ { serviceName = "a"; } ];
+        };
+      }
     ) "inferenceGraph.nodes: requests start at a node of the name root";
     testStepGoesToANodeThatExists = says (
-      base // { inferenceGraph.nodes.root = { routerType = "Sequence"; steps = [ { nodeName = "nxt"; } ]; }; }
+      base
+      // {
+        inferenceGraph.nodes.root = {
+          routerType = "Sequence";
+          steps = [ { nodeName = "nxt"; } ];
+        };
+      }
     ) "inferenceGraph.nodes.root.steps\\[0\\].nodeName: no node of the name nxt";
-    testStepGoesSomewhere = says (
-      base // { inferenceGraph.nodes.root = { routerType = "Sequence"; steps = [ { name = "x"; } ]; }; }
-    ) "inferenceGraph.nodes.root.steps\\[0\\]: expected one of serviceName, serviceUrl and nodeName, found none";
+    testStepGoesSomewhere =
+      says
+        (
+          base
+          // {
+            inferenceGraph.nodes.root = {
+              routerType = "Sequence";
+              steps = [ { name = "x"; } ];
+            };
+          }
+        )
+        "inferenceGraph.nodes.root.steps\\[0\\]: expected one of serviceName, serviceUrl and nodeName, found none";
     testSwitchHasConditions = says (
-      base // { inferenceGraph.nodes.root = { routerType = "Switch"; steps = [ { serviceName = "a"; } ]; }; }
+      base
+      // {
+        inferenceGraph.nodes.root = {
+          routerType = "Switch";
+          steps = [ { serviceName = "a"; } ];
+        };
+      }
     ) "inferenceGraph.nodes.root.steps\\[0\\].condition: every step of a Switch has a condition";
   };
 
@@ -995,9 +1260,10 @@ in
     };
     testServiceStartsAfterItsStore = {
       expr = map (entry: entry.wave.name) (
-        filter (entry: entry.object.kind == "InferenceService") (platform {
-          churn = component (model "sklearn" { storageUri = store.buckets.models; });
-        }).entries
+        filter (entry: entry.object.kind == "InferenceService")
+          (platform {
+            churn = component (model "sklearn" { storageUri = store.buckets.models; });
+          }).entries
       );
       expected = [ "stage-2" ];
     };
@@ -1008,9 +1274,10 @@ in
     testNamespaceOfModelsIsRestricted = {
       expr =
         (head (
-          filter (object: object.kind == "Namespace" && object.metadata.name == "ml-prod") (platform {
-            churn = component standard;
-          }).objects
+          filter (object: object.kind == "Namespace" && object.metadata.name == "ml-prod")
+            (platform {
+              churn = component standard;
+            }).objects
         )).metadata.labels."pod-security.kubernetes.io/enforce";
       expected = "restricted";
     };
@@ -1090,18 +1357,536 @@ in
           };
           churn = component base;
           policy = head (
-            filter (object: object.kind == "NetworkPolicy" && object.metadata.name == "client") (platform {
-              inherit churn;
-              client = client { model = churn.endpoints.http; };
-            }).objects
+            filter (object: object.kind == "NetworkPolicy" && object.metadata.name == "client")
+              (platform {
+                inherit churn;
+                client = client { model = churn.endpoints.http; };
+              }).objects
           );
         in
-        filter (rule: rule ? to && (head rule.to) ? namespaceSelector && !(rule ? ports)) policy.spec.egress;
+        filter (
+          rule: rule ? to && (head rule.to) ? namespaceSelector && !(rule ? ports)
+        ) policy.spec.egress;
       expected = [
         {
           to = [ { namespaceSelector.matchLabels."kubernetes.io/metadata.name" = "istio-system"; } ];
         }
       ];
     };
+  };
+
+  effects = import (root + "/tests/effects.nix") mkKServeInference {
+    base = standard;
+    changes =
+      let
+        serverless.deploymentMode = "Serverless";
+        transformed.transformer.containers = [ (container "registry.example.com/t:1") ];
+        explained.explainer.containers = [ (container "registry.example.com/e:1") ];
+        art.explainer.art.type = "SquareAttack";
+        two = gateway // {
+          canary.predictor.model.storageUri = "gs://models/churn/4";
+          canaryTraffic = 10;
+        };
+        route.ingress.host = "churn.example.com";
+        secured.ingress = {
+          host = "churn.example.com";
+          tls.enabled = true;
+        };
+        monitored.monitoring.enabled = true;
+        stored = {
+          predictor.model.storageUri = "s3://models/churn/3";
+          storage = {
+            endpoint = "https://s3.example.com";
+            secretRef.name = "models";
+          };
+        };
+        keda = {
+          autoscaler = "keda";
+          scaling.metrics = [ { type = "External"; } ];
+        };
+        fromSecret.predictor.model = {
+          storageUri = null;
+          storage.key = "minio";
+        };
+        scaled = part: given: {
+          "${part}.minReplicas" = {
+            inherit given;
+            to = 2;
+          };
+          "${part}.maxReplicas" = {
+            inherit given;
+            to = 9;
+          };
+          "${part}.scaleTarget" = {
+            inherit given;
+            to = 50;
+          };
+          "${part}.scaleMetric" = {
+            inherit given;
+            to = "cpu";
+          };
+          "${part}.timeout" = {
+            inherit given;
+            to = 30;
+          };
+          "${part}.containerConcurrency" = {
+            given = given // serverless;
+            to = 4;
+          };
+          "${part}.deploymentStrategy" = {
+            inherit given;
+            to = {
+              type = "Recreate";
+            };
+          };
+          "${part}.labels" = {
+            inherit given;
+            to = {
+              team = "ml";
+            };
+          };
+          "${part}.annotations" = {
+            inherit given;
+            to = {
+              "example.com/x" = "y";
+            };
+          };
+          "${part}.spec" = {
+            inherit given;
+            to = {
+              terminationGracePeriodSeconds = 5;
+            };
+          };
+        };
+        modelled = path: given: {
+          "${path}.modelFormat" = {
+            inherit given;
+            to = "xgboost";
+          };
+          "${path}.storageUri" = {
+            inherit given;
+            to = "gs://models/churn/9";
+          };
+          "${path}.runtime" = {
+            inherit given;
+            to = "kserve-predictiveserver";
+          };
+          "${path}.runtimeVersion" = {
+            inherit given;
+            to = "v0.19.0";
+          };
+          "${path}.protocolVersion" = {
+            inherit given;
+            to = "v2";
+          };
+          "${path}.args" = {
+            inherit given;
+            to = [ "--workers=2" ];
+          };
+          "${path}.env" = {
+            inherit given;
+            to = {
+              OMP_NUM_THREADS = 2;
+            };
+          };
+          "${path}.resources.cpu" = {
+            inherit given;
+            to = "2";
+          };
+          "${path}.resources.memory" = {
+            inherit given;
+            to = "2Gi";
+          };
+          "${path}.resources.requests" = {
+            inherit given;
+            to = {
+              ephemeral-storage = "1Gi";
+            };
+          };
+          "${path}.resources.limits" = {
+            inherit given;
+            to = {
+              cpu = "2";
+            };
+          };
+          "${path}.container" = {
+            inherit given;
+            to = {
+              workingDir = "/tmp";
+            };
+          };
+        };
+      in
+      {
+        name = "other";
+        namespace = "other";
+        deploymentMode = "Serverless";
+        "predictor.containers".to = [
+          {
+            name = "side";
+            image = "registry.example.com/side:1";
+          }
+        ];
+        "predictor.storageUris" = {
+          given.predictor.model.storageUri = null;
+          to = [ { uri = "gs://models/churn/5"; } ];
+        };
+        "predictor.workerSpec" = {
+          given = {
+            autoscaler = "none";
+            predictor.model = {
+              modelFormat = "huggingface";
+              storageUri = "pvc://llama/model";
+            };
+          };
+          to = {
+            pipelineParallelSize = 2;
+          };
+        };
+        "predictor.model.format" = {
+          given.predictor.model = {
+            modelFormat = null;
+            format = "sklearn";
+          };
+          to = "xgboost";
+        };
+        "predictor.model.uri" = {
+          given.predictor.model.storageUri = null;
+          to = "gs://models/churn/9";
+        };
+        "predictor.model.path" = {
+          given.predictor.model.storageUri = store.buckets.models;
+          to = "churn/9";
+        };
+        "predictor.model.storage.key" = {
+          given = fromSecret;
+          to = "other";
+        };
+        "predictor.model.storage.parameters" = {
+          given = fromSecret;
+          to = {
+            bucket = "other";
+          };
+        };
+        "predictor.model.storage.schemaPath" = {
+          given = fromSecret;
+          to = "schema.json";
+        };
+        "canary.predictor.model.format" = {
+          given = two;
+          to = "xgboost";
+        };
+        "canary.predictor.model.uri" = {
+          given = gateway // {
+            canaryTraffic = 10;
+            canary.predictor.model.args = [ "--workers=2" ];
+          };
+          to = "gs://models/churn/9";
+        };
+        "canary.predictor.model.path" = {
+          given = two // {
+            predictor.model.storageUri = store.buckets.models;
+            canary.predictor.model.path = "churn/4";
+          };
+          to = "churn/9";
+        };
+        "canary.predictor.model.storage.key" = {
+          given =
+            two
+            // fromSecret
+            // {
+              canary.predictor.model = {
+                storage.key = "minio";
+              };
+            };
+          to = "other";
+        };
+        "canary.predictor.model.storage.parameters" = {
+          given =
+            two
+            // fromSecret
+            // {
+              canary.predictor.model.args = [ "--workers=2" ];
+            };
+          to = {
+            bucket = "other";
+          };
+        };
+        "canary.predictor.model.storage.schemaPath" = {
+          given =
+            two
+            // fromSecret
+            // {
+              canary.predictor.model.args = [ "--workers=2" ];
+            };
+          to = "schema.json";
+        };
+        "canary.name" = {
+          given = two;
+          to = "next";
+        };
+        "canary.predictor.minReplicas" = {
+          given = two // {
+            minReplicas = 3;
+          };
+          to = 2;
+        };
+        "canary.predictor.labels" = {
+          given = two;
+          to = {
+            team = "ml";
+          };
+        };
+        "canary.predictor.annotations" = {
+          given = two;
+          to = {
+            "example.com/x" = "y";
+          };
+        };
+        canaryTraffic = {
+          given = two;
+          to = 50;
+        };
+        "transformer.containers" = {
+          given = transformed;
+          to = [ (container "registry.example.com/t:2") ];
+        };
+        "explainer.containers" = {
+          given = explained;
+          to = [ (container "registry.example.com/e:2") ];
+        };
+        "explainer.art.type" = "SquareAttack";
+        "explainer.art.config" = {
+          given = art;
+          to = {
+            nb_classes = "10";
+          };
+        };
+        "explainer.art.storageUri" = {
+          given = art;
+          to = "gs://explainers/1";
+        };
+        minReplicas = 2;
+        maxReplicas = 9;
+        scaleTarget = 50;
+        scaleMetric = "cpu";
+        autoscaler = "none";
+        "scaling.metrics" = {
+          given = keda;
+          to = [ { type = "Resource"; } ];
+        };
+        "scaling.behavior".to = {
+          scaleDown.stabilizationWindowSeconds = 60;
+        };
+        containerConcurrency = {
+          given = serverless;
+          to = 4;
+        };
+        timeout = 30;
+        batcher.to = {
+          maxBatchSize = 16;
+        };
+        logger.to = {
+          url = "http://broker.events.svc";
+        };
+        "storage.secretRef" = {
+          given = stored;
+          to = {
+            name = "other";
+          };
+        };
+        "storage.endpoint" = {
+          given = stored;
+          to = "http://minio.ml-data.svc:9000";
+        };
+        "storage.region" = {
+          given = stored;
+          to = "eu-central-1";
+        };
+        "storage.pathStyle" = {
+          given = stored;
+          to = false;
+        };
+        "storage.verifySSL" = {
+          given = stored;
+          to = false;
+        };
+        "storage.caBundleConfigMap" = {
+          given = stored;
+          to = "ca";
+        };
+        "serviceAccount.name" = "other";
+        "serviceAccount.create" = false;
+        "serviceAccount.annotations".to = {
+          "eks.amazonaws.com/role-arn" = "arn:aws:iam::1:role/x";
+        };
+        "resources.cpu" = "2";
+        "resources.memory" = "2Gi";
+        "resources.requests".to = {
+          ephemeral-storage = "1Gi";
+        };
+        "resources.limits".to = {
+          cpu = "2";
+        };
+        "gpu.count" = 1;
+        "gpu.type" = {
+          given.gpu.count = 1;
+          to = "amd";
+        };
+        runtimes.to = {
+          mine.containers = [ { name = "kserve-container"; } ];
+        };
+        inferenceGraph.to = {
+          nodes.root = {
+            routerType = "Sequence";
+            steps = [ { serviceName = "churn"; } ];
+          };
+        };
+        llm = {
+          on = {
+            name = "churn";
+            llm.model.uri = "hf://org/model";
+          };
+          to = {
+            model.uri = "hf://org/other";
+          };
+        };
+        "ingress.enabled" = true;
+        "ingress.host" = "churn.example.com";
+        "ingress.path" = {
+          given = route;
+          to = "/churn";
+        };
+        "ingress.class" = {
+          given = route;
+          to = "traefik";
+        };
+        "ingress.annotations" = {
+          given = route;
+          to = {
+            "example.com/x" = "y";
+          };
+        };
+        "ingress.controllerNamespace" = {
+          given = route;
+          to = "traefik";
+        };
+        "ingress.tls.enabled" = {
+          given = route;
+          to = true;
+        };
+        "ingress.tls.secretName" = {
+          given = secured;
+          to = "other-tls";
+        };
+        "ingress.tls.issuer" = {
+          given = secured;
+          to = "letsencrypt";
+        };
+        "ingress.gateway.name" = {
+          given = route;
+          to = "public";
+        };
+        "ingress.gateway.namespace" = {
+          given = gateway;
+          to = "gateways";
+        };
+        "ingress.gateway.sectionName" = {
+          given = gateway;
+          to = "https";
+        };
+        "monitoring.enabled" = true;
+        "monitoring.interval" = {
+          given = monitored;
+          to = "15s";
+        };
+        "monitoring.labels" = {
+          given = monitored;
+          to = {
+            release = "kps";
+          };
+        };
+        "monitoring.rules" = {
+          given = monitored;
+          to = false;
+        };
+        "monitoring.dashboards" = {
+          given = monitored;
+          to = false;
+        };
+        "monitoring.port" = {
+          given = monitored // {
+            predictor.model.container.ports = [
+              8080
+              9100
+            ];
+          };
+          to = 9100;
+        };
+        "monitoring.path" = {
+          given = monitored;
+          to = "/stats";
+        };
+        "monitoring.latencySeconds" = {
+          given = monitored;
+          to = 0.25;
+        };
+        "networkPolicy.enabled" = false;
+        "networkPolicy.allowFrom".to = [ { namespaceSelector = { }; } ];
+        "networkPolicy.allowTo".to = [ { ports = [ { port = 8443; } ]; } ];
+        "knative.namespace" = {
+          given = serverless;
+          to = "other";
+        };
+        "knative.gatewayNamespace" = {
+          given = serverless;
+          to = "kourier-system";
+        };
+        labels.to = {
+          team = "ml";
+        };
+        annotations.to = {
+          "example.com/x" = "y";
+        };
+        patches.to = [
+          {
+            target.kind = "InferenceService";
+            patch.metadata.labels.x = "y";
+          }
+        ];
+        imagePullSecrets.to = [ "registry" ];
+        nodePool = "gpu";
+        nodeSelector.to = {
+          disk = "ssd";
+        };
+        tolerations.to = [ { operator = "Exists"; } ];
+        affinity.to = {
+          nodeAffinity = { };
+        };
+        topologySpread.to = [
+          {
+            maxSkew = 1;
+            topologyKey = "zone";
+            whenUnsatisfiable = "ScheduleAnyway";
+          }
+        ];
+        priorityClassName = "high";
+        extraEnv.to = {
+          TZ = "UTC";
+        };
+        extraArgs.to = [ "--workers=2" ];
+        extraVolumes.to = [
+          {
+            name = "extra";
+            mountPath = "/extra";
+            volume.emptyDir = { };
+          }
+        ];
+      }
+      // modelled "predictor.model" { }
+      // modelled "canary.predictor.model" two
+      // scaled "predictor" { }
+      // scaled "transformer" transformed
+      // scaled "explainer" explained;
   };
 }
