@@ -40,6 +40,7 @@ _GROUPS = (
 )
 # Nix knows no other escapes; every other character stands for itself.
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_KEYWORDS = frozenset({"assert", "else", "if", "in", "inherit", "let", "or", "rec", "then", "with"})
 _UNSET: Any = msgspec.UNSET
 
 
@@ -251,7 +252,7 @@ def _nix_item(value: Any) -> str:
 
 
 def _nix_name(name: str) -> str:
-    return name if _WORD.fullmatch(name) else nix_value(name)
+    return name if _WORD.fullmatch(name) and name not in _KEYWORDS else nix_value(name)
 
 
 def cell(text: str) -> str:

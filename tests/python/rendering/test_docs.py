@@ -109,7 +109,7 @@ JSON_VALUES = st.recursive(
 
 @needs_nix
 @given(st.lists(JSON_VALUES, min_size=25, max_size=25))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_value_written_in_nix_reads_back_as_the_same_value(values: list[Any]) -> None:
     done = subprocess.run(
         ["nix-instantiate", "--eval", "--strict", "--json", "-"],

@@ -71,8 +71,9 @@ def command(
         plan = target.plan(files) if check else target.write(files, force=force)
         found = {str(Path(folder) / path): why for path, why in plan.differences.items()}
         differences |= found
+        changed = [path for path in (*plan.new, *plan.changed, *plan.edited) if path in files]
         if not console.json and not check:
-            console.done(f"{folder}: {len(files)} files, {len(found)} of them new or changed")
+            console.done(f"{folder}: {len(files)} files, {len(changed)} of them new or changed")
     if console.json:
         console.answer_json({"files": differences, "current": not differences})
     elif check:
