@@ -7,6 +7,9 @@ let
   inherit (plan) store database;
 
   scheme = builtins.head (builtins.match "([a-z0-9]+)://.*" config.pipelineRoot);
+  yaml = builtins.filter (name: config.pipelines.${name} ? yaml) (
+    builtins.attrNames config.pipelines
+  );
   given =
     section: name: builtins.isAttrs (scope.args.${section} or null) && scope.args.${section} ? ${name};
 in
@@ -125,5 +128,10 @@ in
     when = config.multiUser.enabled && config.cacheCertificate == "cache-deployer";
     path = "cacheCertificate";
     message = "the cache deployer knows one namespace only; with multiUser.enabled use cert-manager";
+  }
+  {
+    when = plan.customResources && yaml != [ ];
+    path = "pipelines.${builtins.head (yaml ++ [ "" ])}";
+    message = "Nix cannot read YAML, and a resource holds what is in it (pipelineStore = \"kubernetes\"); let kfp.compiler write a .json file";
   }
 ]

@@ -20,16 +20,30 @@ let
     maxLength = 64;
     regex = "[A-Za-z0-9_]+";
   };
-  # A compiled pipeline: what the SDK's compiler wrote, as JSON in a file or as data.
+  # What the SDK's compiler wrote: JSON as a file or as data, or YAML, which Nix cannot look into.
+  isYaml = path: builtins.match ".*[.]ya?ml" (toString path) != null;
   compiledPipeline = types.mkType {
     name = "compiled pipeline";
-    expected = "a compiled pipeline: a path of the JSON file that kfp.compiler wrote, or its contents as an attribute set";
+    expected = "a compiled pipeline: the path of a JSON or YAML file that kfp.compiler wrote, or the contents of the JSON as an attribute set";
     accepts =
       v:
-      builtins.isPath v
+      builtins.isPath v && builtins.pathExists v
       || builtins.isAttrs v && (v ? pipelineInfo || v ? pipelineSpec) && types.json.accepts v;
     schema.type = "object";
-    convert = v: if builtins.isPath v then builtins.fromJSON (builtins.readFile v) else v;
+    convert =
+      v:
+      if builtins.isAttrs v then
+        v
+      else if isYaml v then
+        { yaml = builtins.readFile v; }
+      else
+        builtins.fromJSON (builtins.readFile v);
+    wrong =
+      v:
+      if builtins.isPath v then
+        "there is no file ${toString v}; expected a JSON or YAML file that kfp.compiler wrote"
+      else
+        null;
   };
 in
 {
@@ -339,7 +353,7 @@ in
   pipelines = option {
     type = types.attrsOf compiledPipeline;
     default = { };
-    description = "Pipelines by name, as kfp.compiler wrote them (JSON): uploaded by a Job, or rendered as resources. A changed one becomes a new version.";
+    description = "Pipelines by name, as kfp.compiler wrote them: uploaded by a Job, or rendered as resources (from JSON only; with settings of Kubernetes, which the compiler writes as a second YAML document, as `{ pipelineSpec; platformSpec; }`). A changed one becomes a new version.";
   };
 
   serviceAccount = { inherit (common.serviceAccount) annotations; };

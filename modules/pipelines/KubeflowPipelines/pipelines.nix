@@ -34,6 +34,7 @@ let
     in
     {
       inherit name spec platform;
+      yaml = given.yaml or null;
       version = substring 0 8 (hashString "sha256" (toJSON given));
     }
   ) (attrNames config.pipelines);
@@ -63,7 +64,9 @@ let
 
   document =
     pipeline:
-    if pipeline.platform == null then
+    if pipeline.yaml != null then
+      pipeline.yaml
+    else if pipeline.platform == null then
       yaml.document pipeline.spec
     else
       yaml.stream [
