@@ -147,6 +147,8 @@ class Launcher:
         self._process.stdin.close()
         self._process.wait(30)
         self._reader.join(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._folder.cleanup()
 
     def start(
