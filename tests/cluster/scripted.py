@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from mlops_nix.cluster.events import Event
 
-Answering = "Response | Disconnected | Callable[[Sent], Response]"
-
 
 class ManualClock:
     """Time passes only where somebody sleeps, or the test says so."""

@@ -298,6 +298,9 @@ def pod_reason(status: Mapping[str, Any]) -> str:
                 return text
             if terminated and terminated.get("exitCode") not in {0, None}:
                 return f"container {name}: exit code {terminated.get('exitCode')} ({terminated.get('reason')})"
+    ready = _conditions(status).get("Ready", {})
+    if ready.get("status") == "False" and ready.get("reason") not in {"PodCompleted", None}:
+        return f"{ready.get('reason')}: {ready.get('message')}" if ready.get("message") else str(ready.get("reason"))
     return ""
 
 

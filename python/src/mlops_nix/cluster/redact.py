@@ -95,7 +95,10 @@ def _forms(value: Any) -> list[str]:
     if not isinstance(value, str):
         return [str(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
     decoded = _decoded(value)
-    plain = decoded if isinstance(decoded, str) else value
-    encoded = base64.b64encode(plain.encode("utf-8", "surrogateescape")).decode()
-    forms = {value, plain, encoded, repr(plain)[1:-1]}
+    # What looks like base64 may be a plain value that happens to look so: all readings of it are replaced.
+    readings = {value, decoded if isinstance(decoded, str) else value}
+    forms = set(readings)
+    for reading in readings:
+        forms.add(base64.b64encode(reading.encode("utf-8", "surrogateescape")).decode())
+        forms.add(repr(reading)[1:-1])
     return sorted(forms, key=len, reverse=True)
