@@ -8,17 +8,22 @@ SECRET_NAME, ACCESS_KEY_NAME, SECRET_KEY_NAME; S3_URL and IAM_URL of the bundled
 Secret is the administrator's affair), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; FRONTEND_IMAGE, ARTIFACT_PROXY.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import http.server
 import json
 import os
+from typing import Any
+
+Object = dict[str, Any]
 
 ENV = os.environ
 ENABLED = "pipelines.kubeflow.org/enabled"
 
 
-def launcher(namespace):
+def launcher(namespace: str) -> dict[str, str]:
     """Give the settings of drivers and launchers."""
     credentials = {
         "fromEnv": False,
@@ -42,12 +47,12 @@ def launcher(namespace):
     }
 
 
-def own(namespace):
+def own(namespace: str) -> str:
     """Give the prefix of what belongs to a namespace."""
     return f"{ENV['PREFIX']}private-artifacts/{namespace}/"
 
 
-def archive(namespace):
+def archive(namespace: str) -> Object:
     """Give Argo's artifact repository."""
     date = "/".join(f"{{{{workflow.creationTimestamp.{part}}}}}" for part in "Ymd")
     return {
@@ -63,22 +68,22 @@ def archive(namespace):
     }
 
 
-def config_map(namespace, name, data, annotations=None):
+def config_map(namespace: str, name: str, data: dict[str, str], annotations: dict[str, str] | None = None) -> Object:
     """Give a ConfigMap."""
-    metadata = {"name": name, "namespace": namespace}
+    metadata: Object = {"name": name, "namespace": namespace}
     if annotations:
         metadata["annotations"] = annotations
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def artifact_proxy(namespace):
+def artifact_proxy(namespace: str) -> list[Object]:
     """Give the pod that serves the namespace's artifacts, and its Service."""
     name = "ml-pipeline-ui-artifact"
     labels = {"app": name}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     image = ENV["FRONTEND_IMAGE"]
 
-    def key(variable, field):
+    def key(variable: str, field: str) -> Object:
         return {"name": variable, "valueFrom": {"secretKeyRef": {"name": ENV["SECRET_NAME"], "key": ENV[field]}}}
 
     container = {
@@ -127,12 +132,12 @@ def artifact_proxy(namespace):
     ]
 
 
-def arn(path=""):
+def arn(path: str = "") -> str:
     """Name the bucket, or objects in it, as policies do."""
     return f"arn:aws:s3:::{ENV['BUCKET']}{path}"
 
 
-def object_policy(namespace):
+def object_policy(namespace: str) -> Object:
     """Allow a namespace its own objects and the shared ones."""
     prefixes = [f"private-artifacts/{namespace}", f"private/{namespace}", "artifacts", "shared"]
     return {
@@ -147,14 +152,14 @@ def object_policy(namespace):
     }
 
 
-def listing_policy():
+def listing_policy() -> Object:
     """Keep namespaces from listing each other's objects; policies of users can only allow."""
     prefix = ENV["PREFIX"]
     private = [f"{prefix}private-artifacts/*", f"{prefix}private/*"]
     mine = [f"{prefix}private-artifacts/${{aws:username}}/*", f"{prefix}private/${{aws:username}}/*"]
     shared = [f"{prefix}artifacts/*", f"{prefix}shared/*"]
 
-    def statement(name, effect, condition):
+    def statement(name: str, effect: str, condition: Object) -> Object:
         return {
             "Sid": name,
             "Effect": effect,
@@ -175,7 +180,7 @@ def listing_policy():
     }
 
 
-def make_key(namespace):
+def make_key(namespace: str) -> Object:
     """Make a user of the bundled store for a namespace, and give its Secret."""
     import botocore.session
 
@@ -198,7 +203,7 @@ def make_key(namespace):
     }
 
 
-def sync(parent, attachments):
+def sync(parent: Object, attachments: dict[str, Object]) -> Object:
     """Answer metacontroller: what there should be in a namespace, and whether it is there."""
     namespace = parent["metadata"]["name"]
     if parent["metadata"].get("labels", {}).get(ENABLED) != "true":
@@ -236,16 +241,16 @@ def sync(parent, attachments):
 class Handler(http.server.BaseHTTPRequestHandler):
     """The sync hook over HTTP."""
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self) -> None:
         """Say that the program runs."""
         self.answer({})
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self) -> None:
         """Answer one sync request."""
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.answer(sync(request["object"], request["attachments"]))
 
-    def answer(self, value):
+    def answer(self, value: Object) -> None:
         """Send JSON."""
         body = json.dumps(value).encode()
         self.send_response(200)

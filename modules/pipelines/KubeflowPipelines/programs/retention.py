@@ -4,8 +4,10 @@ Environment: BUCKET, PREFIXES (separated by blanks), RETENTION_DAYS, AWS_REGION;
 AWS's; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the identity of the pod.
 """
 
+from __future__ import annotations
+
 import os
-import sys
+from typing import Any
 
 import botocore.session
 from botocore.config import Config
@@ -14,7 +16,7 @@ from botocore.exceptions import ClientError
 OURS = "kubeflow-pipelines-"
 
 
-def client():
+def client() -> Any:
     """Make a client that speaks to any S3 server: addresses by path, checksums only where they are asked for."""
     config = Config(
         s3={"addressing_style": "path"},
@@ -29,17 +31,18 @@ def client():
     )
 
 
-def current(s3, bucket):
+def current(s3: Any, bucket: str) -> list[dict[str, Any]]:
     """Read the bucket's rules; a bucket that has none answers with an error."""
     try:
-        return s3.get_bucket_lifecycle_configuration(Bucket=bucket).get("Rules", [])
+        rules: list[dict[str, Any]] = s3.get_bucket_lifecycle_configuration(Bucket=bucket).get("Rules", [])
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchLifecycleConfiguration", "NoSuchLifecycle"}:
             return []
         raise
+    return rules
 
 
-def wanted(rules, prefixes, days):
+def wanted(rules: list[dict[str, Any]], prefixes: list[str], days: int) -> list[dict[str, Any]]:
     """Give others' rules and ours, each once."""
     return [rule for rule in rules if not rule.get("ID", "").startswith(OURS)] + [
         {
@@ -52,7 +55,7 @@ def wanted(rules, prefixes, days):
     ]
 
 
-def main():
+def main() -> None:
     """Bring the bucket's rules up to date."""
     bucket = os.environ["BUCKET"]
     days = int(os.environ["RETENTION_DAYS"])
@@ -67,4 +70,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,6 +3,8 @@
 Environment: API (URL of the API server), PIPELINES (folder of the files).
 """
 
+from __future__ import annotations
+
 import json
 import os
 import pathlib
@@ -12,21 +14,26 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 API = os.environ["API"] + "/apis/v2beta1"
 
 
-def call(method, path, body=None, content_type="application/json"):
+def call(method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> dict[str, Any]:
     """Ask the API server; its own words stand in the error."""
     request = urllib.request.Request(API + path, data=body, method=method, headers={"Content-Type": content_type})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            parsed: dict[str, Any] = json.load(answer)
+            return parsed
     except urllib.error.HTTPError as error:
         sys.exit(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}")
 
 
-def wait():
+def wait() -> None:
     """Wait until the API server answers."""
     for _ in range(60):
         try:
@@ -37,7 +44,7 @@ def wait():
     sys.exit(f"{API} does not answer")
 
 
-def items(path, field):
+def items(path: str, field: str) -> Iterator[dict[str, Any]]:
     """Give all items of a list, page by page."""
     token = ""
     while True:
@@ -48,12 +55,12 @@ def items(path, field):
             return
 
 
-def named(item):
+def named(item: dict[str, Any]) -> str:
     """Give the name of a pipeline or version; older answers have the display name alone."""
-    return item.get("name") or item.get("display_name")
+    return str(item.get("name") or item["display_name"])
 
 
-def upload(pipeline, version, file):
+def upload(pipeline: str, version: str, file: pathlib.Path) -> None:
     """Send a file as a version."""
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="uploadfile"; filename="{file.name}"\r\n\r\n'
@@ -62,7 +69,7 @@ def upload(pipeline, version, file):
     call("POST", f"/pipelines/upload_version?{query}", body, f"multipart/form-data; boundary={boundary}")
 
 
-def main():
+def main() -> None:
     """Upload what is not there yet."""
     wait()
     known = {named(item): item["pipeline_id"] for item in items("/pipelines", "pipelines")}
@@ -80,4 +87,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
