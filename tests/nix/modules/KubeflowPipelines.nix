@@ -968,6 +968,16 @@ in
         true
       ];
     };
+    testYamlIsUploadedAsItIs = {
+      expr =
+        let
+          args.pipelines.hello = ../../parity/kubeflow-pipelines.yaml;
+          uploaded = data "ml-pipeline-pipelines" args;
+        in
+        uploaded.${head (filter (contains "hello") (attrNames uploaded))}
+        == builtins.readFile ../../parity/kubeflow-pipelines.yaml;
+      expected = true;
+    };
     testAnotherContentIsAnotherVersion = {
       expr =
         let
@@ -1300,6 +1310,13 @@ in
     testPipelineThatIsNone = says {
       pipelines.hello = { };
     } "pipelines.hello: expected a compiled pipeline";
+    testPipelineThatIsNotThere = says {
+      pipelines.hello = ./nowhere.json;
+    } "pipelines.hello: there is no file .*nowhere.json";
+    testYamlAsAResource = says {
+      pipelineStore = "kubernetes";
+      pipelines.hello = ../../parity/kubeflow-pipelines.yaml;
+    } "pipelines.hello: Nix cannot read YAML";
     testAllProblemsTogether =
       says
         {
