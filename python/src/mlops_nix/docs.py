@@ -15,7 +15,7 @@ import msgspec
 from mlops_nix.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mlops_nix.findings import Check
 
@@ -140,7 +140,7 @@ def reference_pages(builders: Sequence[Builder], checks: Iterable[Check] = ()) -
     """
     from mlops_nix.templates import environment
 
-    templates = environment(nix=nix_value, cell=cell, code=code)
+    templates = environment(nix=nix_value, cell=cell, code=code, by_reason=by_reason)
     groups: dict[str, list[Builder]] = {}
     for builder in builders:
         groups.setdefault(builder.group, []).append(builder)
@@ -223,6 +223,23 @@ def _form(option: Option) -> str:
     if words.startswith("list"):
         return "[ … ]"
     return "{ … }" if words.startswith("attribute set") or "{" in words else '"…"'
+
+
+def by_reason(texts: Mapping[str, Any]) -> list[tuple[list[str], Any]]:
+    """Put versions together that are spoken of in the same words.
+
+    Args:
+        texts: What is said of each version.
+    """
+    groups: list[tuple[list[str], Any]] = []
+    for version, said in texts.items():
+        for versions, other in groups:
+            if other == said:
+                versions.append(version)
+                break
+        else:
+            groups.append(([version], said))
+    return groups
 
 
 def nix_value(value: Any) -> str:

@@ -32,7 +32,7 @@ REFERENCE = {
         ],
         "versions": [{"version": "2.0", "default": True, "images": {"app": "echo:2.0"}}, {"version": "1.0"}],
         "lines": {"1": {"version": "1.0", "reason": "was never released"}},
-        "withdrawn": {"0.9": "its image is gone"},
+        "withdrawn": {"0.9": "its image is gone", "0.7": "no", "0.8": "its image is gone"},
         "deviations": [{"rule": "read-only root", "workload": "app", "reason": "writes beside itself"}],
     },
     "mkStore": {"builder": "mkStore", "module": "store", "group": "data", "summary": "Keeps", "options": []},
@@ -64,7 +64,11 @@ def test_a_page_has_every_option_with_its_default_and_required_ones_first() -> N
     assert "| `ui.port` | port | `8080` | Port of the UI. |" in page
     assert page.index("`name`") < page.index("`host`")
     assert "2.0 (default) | app: `echo:2.0` |" in page
-    for words in ("1.0 is rendered, with a warning", "its image is gone", "read-only root (app): writes beside itself"):
+    for words in (
+        "`1`: accepted as a line; 1.0 is rendered, with a warning, because it was never released.",
+        "`0.9`, `0.8`: cannot be deployed any more (its image is gone)",
+        "read-only root (app): writes beside itself",
+    ):
         assert words in page
 
 
