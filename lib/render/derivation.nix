@@ -3,7 +3,6 @@
 let
   inherit (builtins)
     attrNames
-    concatMap
     concatStringsSep
     filter
     map
@@ -32,6 +31,19 @@ let
     };
 
   text = name: objects: toFile name (unsafeDiscardStringContext (yaml.stream objects));
+
+  # The command and the schemas that it reads, as they lie in the checkout.
+  command = builtins.path {
+    name = "mlops-nix";
+    path = ../..;
+    filter =
+      path: _:
+      let
+        relative = builtins.substring (builtins.stringLength (toString ../..) + 1) (-1) path;
+      in
+      builtins.match "python(/.*)?|generated(/kubernetes(/.*)?)?|lib(/.*)?|modules(/.*)?" relative != null
+      && builtins.match ".*/(__pycache__|[.]venv|[^/]*[.]egg-info).*" relative == null;
+  };
 
   quoted = path: "'${path}'";
 
@@ -82,7 +94,7 @@ in
     };
 
   /**
-    A folder of files in waves, checked with kubeconform. Takes nixpkgs.
+    A folder of files in waves, validated by the command and by kubeconform with the same schemas, without network. Takes nixpkgs.
 
     # Type
 
@@ -109,27 +121,27 @@ in
     in
     pkgs.runCommand platform.name
       {
-        nativeBuildInputs = [ pkgs.kubeconform ];
+        nativeBuildInputs = [
+          pkgs.kubeconform
+          (pkgs.python3.withPackages (
+            python:
+            builtins.attrValues {
+              inherit (python)
+                click
+                jinja2
+                jsonschema-rs
+                orjson
+                pyyaml
+                rich
+                ;
+            }
+          ))
+        ];
         preferLocalBuild = true;
       }
       ''
         ${concatStringsSep "\n" (map write paths)}
         ${concatStringsSep "\n" (map crd platform.crds)}
-        kubeconform -strict -summary -schema-location ${pkgs.mlops-nix-schemas or "default"} -skip ${
-          concatStringsSep "," (
-            builtins.attrNames (
-              builtins.groupBy (kind: kind) (
-                concatMap (
-                  object:
-                  if builtins.match "v1|[^.]*/.*|.*[.]k8s[.]io/.*" object.apiVersion == null then
-                    [ object.kind ]
-                  else
-                    [ ]
-                ) platform.objects
-              )
-            )
-            ++ [ "CustomResourceDefinition" ]
-          )
-        } "$out"
+        PYTHONPATH=${command}/python/src python -m mlops_nix validate "$out" --kubeconform always
       '';
 }
