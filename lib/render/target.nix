@@ -4,7 +4,8 @@ let
   inherit (builtins)
     attrNames
     concatStringsSep
-    filter
+    functionArgs
+    intersectAttrs
     isAttrs
     isFunction
     typeOf
@@ -24,12 +25,13 @@ let
       setOf (
         target (
           let
-            wanted = builtins.functionArgs target;
+            library = self // {
+              mlops = self;
+            };
+            wanted = functionArgs target;
           in
-          if wanted == { } || wanted ? mlops then
-            self // { mlops = self; }
-          else
-            builtins.intersectAttrs wanted self
+          # A function that names its arguments takes no others.
+          if wanted == { } then library else intersectAttrs wanted library
         )
       )
     else if isAttrs target && target ? platform then
