@@ -1202,6 +1202,13 @@ def test_a_check_leaves_the_right_thing_alone(case: Case) -> None:
     assert [one.message for one in run_checks(object_set(case.good), only=[case.check])] == []
 
 
+def test_a_service_that_a_controller_makes_is_known_by_its_endpoint() -> None:
+    document = {"endpoints": [{"component": "churn", "name": "http", "namespace": "ml", "service": "web"}]}
+    manifests = [Manifest(ingress(), Position("set.yaml", 1))]
+    assert run_checks(ObjectSet(manifests), only=["missing-service"])
+    assert not run_checks(ObjectSet(manifests, set_document=document), only=["missing-service"])
+
+
 def test_every_check_has_a_case() -> None:
     # kubeconform: test_kubeconform.py, because it needs the program
     assert {case.check for case in (*CASES, *TEXT_CASES)} | {"kubeconform"} == all_checks().keys()

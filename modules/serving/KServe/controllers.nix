@@ -32,6 +32,12 @@ let
     runAsNonRoot = true;
   };
 
+  webhookPort = {
+    name = "webhook-server";
+    containerPort = 9443;
+    protocol = "TCP";
+  };
+
   certificate = secretName: {
     cert.secret = {
       defaultMode = 420;
@@ -48,7 +54,7 @@ let
       image,
       args ? null,
       env ? [ ],
-      ports ? { },
+      ports ? [ ],
       mounts ? certificateMount,
       resources,
       probed ? true,
@@ -59,10 +65,23 @@ let
       name = "manager";
       inherit
         image
-        ports
         mounts
         resources
         ;
+      ports =
+        ports
+        ++ (
+          if probed then
+            [
+              {
+                name = "health";
+                containerPort = 8081;
+                protocol = "TCP";
+              }
+            ]
+          else
+            [ ]
+        );
       pullPolicy = "Always";
       command = [ "/manager" ];
       env = [ { POD_NAMESPACE = k8s.field "metadata.namespace"; } ] ++ env;
@@ -238,6 +257,7 @@ in
       name = controller;
       role = "kserve";
       replicas = config.controller.replicas;
+      ignore.missing-readiness-probe = "kube-rbac-proxy has no port for its health, and without it only metrics are missing";
       podAnnotations = if config.kubeflow then { "sidecar.istio.io/inject" = "false"; } else { };
       containers = [
         (manager {
@@ -255,7 +275,7 @@ in
             else
               [ { KNATIVE_CONFIG_AUTOSCALER_NAMESPACE = serving.knativeNamespace; } ]
           );
-          ports.webhook-server = 9443;
+          ports = [ webhookPort ];
           inherit (config.controller) resources;
         })
         {
@@ -345,11 +365,7 @@ in
                 "--leader-elect"
               ];
               ports = [
-                {
-                  name = "webhook-server";
-                  containerPort = 9443;
-                  protocol = "TCP";
-                }
+                webhookPort
                 {
                   name = "metrics";
                   containerPort = 8443;
@@ -392,7 +408,7 @@ in
           containers = [
             (manager {
               image = images.localModel;
-              ports.webhook-server = 9443;
+              ports = [ webhookPort ];
               inherit (config.localModel) resources;
             })
           ];

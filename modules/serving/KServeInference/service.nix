@@ -466,6 +466,19 @@ let
     )
     // nonEmpty { inherit (part) labels annotations; };
 
+  # Logging and batching are for every predictor of the service.
+  agents =
+    config:
+    given {
+      logger =
+        if config.logger == null then
+          null
+        else
+          given { inherit (config.logger) url mode; }
+          // nonEmpty { inherit (config.logger) metadataHeaders metadataAnnotations; };
+      batcher = if config.batcher == null then null else given config.batcher;
+    };
+
   predictorExtension =
     { config, ... }:
     extension config.predictor {
@@ -478,15 +491,7 @@ let
         containerConcurrency
         ;
     }
-    // given {
-      logger =
-        if config.logger == null then
-          null
-        else
-          given { inherit (config.logger) url mode; }
-          // nonEmpty { inherit (config.logger) metadataHeaders metadataAnnotations; };
-      batcher = if config.batcher == null then null else given config.batcher;
-    }
+    // agents config
     // nonEmpty {
       autoScaling = nonEmpty { inherit (config.scaling) metrics behavior; };
       storageUris = config.predictor.storageUris;
@@ -567,7 +572,11 @@ let
             }
             // modelSpec scope view.ports view.second;
           }
-          // given { inherit (config.canary.predictor) minReplicas; }
+          // given {
+            inherit (config.canary.predictor) minReplicas;
+            timeout = if config.predictor.timeout != null then config.predictor.timeout else config.timeout;
+          }
+          // agents config
           // nonEmpty { inherit (config.canary.predictor) labels annotations; };
       };
       other =

@@ -312,6 +312,12 @@ class ObjectSet:
         external = as_list(self.set_document.get("external"))
         return frozenset(as_text(as_map(item).get("name")) for item in external)
 
+    @cached_property
+    def endpoint_services(self) -> frozenset[tuple[str, str]]:
+        """Namespace and name of the Services behind a set's endpoints; controllers make some of them."""
+        endpoints = map(as_map, as_list(self.set_document.get("endpoints")))
+        return frozenset((as_text(item.get("namespace")), as_text(item.get("service"))) for item in endpoints)
+
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
     """Tell whether a LabelSelector selects an object with these labels. Source: apimachinery labels.Requirement."""

@@ -328,7 +328,8 @@ def backends(objects: ObjectSet) -> Iterator[Backend]:
 def missing_service(objects: ObjectSet) -> Iterator[Problem]:
     """Requests answer 503; a webhook without its Service refuses every write of its kinds."""
     for backend in backends(objects):
-        if objects.find("", "Service", backend.namespace, backend.name) is None:
+        made = (backend.namespace, backend.name) in objects.endpoint_services
+        if not made and objects.find("", "Service", backend.namespace, backend.name) is None:
             near = suggest(backend.name, objects.names("", "Service", backend.namespace))
             message = f"Service {backend.namespace}/{backend.name} is not in the set{near}"
             yield Problem(backend.entry, f"{backend.path}.name", message)
