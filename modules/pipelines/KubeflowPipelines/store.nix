@@ -115,7 +115,7 @@ else
             "-iam"
             "-filer"
             "-master.volumePreallocate=false"
-            # Volumes of 1 GB and as many as fit: with the defaults a disk of 20 GB is full at once.
+            # Volumes of 1 GB, as many as fit: each bucket takes several at once, and the default is eight in all.
             "-master.volumeSizeLimitMB=1024"
             "-volume.max=0"
             "-master.telemetry=false"
