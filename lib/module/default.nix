@@ -68,6 +68,7 @@ let
     open = _: [ ];
     apiAccess = _: false;
     passthru = _: { };
+    view = _: null;
   };
   required = [
     "name"
@@ -113,12 +114,13 @@ let
     `open`: scope -> [{ port, reason }]: ports that everyone may reach (webhooks that the API server calls)
     `apiAccess`: scope -> bool: whether pods that operators make talk to the API
     `podSecurity`: scope -> [{ level, reason, namespace ? }]: the level of pods that operators make
+    `view`: scope -> what follows from the configuration; computed once, and in the scope as `view`
     `passthru`: scope -> attributes of the component beside the usual ones (`buckets.<name>` of a store)
     `deviations`: [{ rule, workload, reason }]: where it departs from the hardening rules
     `render`: scope -> [object]
 
     The scope holds `config`, `k8s` (bound constructors), `images`, `version`, `release` (the version's data),
-    `settings`, `name`, `namespace`, `endpoints`, `pullPolicy`.
+    `settings`, `name`, `namespace`, `endpoints`, `view`.
 
     # Type
 
@@ -290,6 +292,7 @@ let
             images = resolvedImages;
             endpoints = componentEndpoints;
             k8s = kubernetes.bind context;
+            view = module.view scope;
           };
           componentEndpoints = mapAttrs (
             endpointName: data:

@@ -391,7 +391,7 @@ in
       ...
     }:
     let
-      view = service.of scope;
+      inherit (scope) view;
       given = args.predictor or { };
       shape = "{ model = { modelFormat, storageUri, … }; }, { containers = [ … ]; } or { spec.containers = [ … ]; }";
       present = [
@@ -512,7 +512,7 @@ in
   warnings =
     scope@{ config, args, ... }:
     let
-      view = service.of scope;
+      inherit (scope) view;
       floating =
         filter (image: match ".*:latest" image != null || match "[^:@]*(/[^:@]*)?" image != null)
           (

@@ -367,6 +367,7 @@ in
     )
     ++ (if config.monitoring.enabled then [ "prometheus-operator" ] else [ ]);
 
+  view = service.of;
   inherit (checks) checks warnings;
   inherit (service)
     connections
@@ -379,7 +380,7 @@ in
   render =
     scope@{ config, ... }:
     if config.llm != null then
-      llm.render scope (service.of scope)
+      llm.render scope scope.view
     else
       service.render scope
       ++ (if config.inferenceGraph == null then [ ] else graph.render scope config.inferenceGraph);

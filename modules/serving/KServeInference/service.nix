@@ -924,7 +924,7 @@ in
   render =
     scope:
     let
-      view = of scope;
+      inherit (scope) view;
     in
     serviceAccount scope view
     ++ servingRuntimes scope
@@ -964,7 +964,7 @@ in
       ...
     }:
     let
-      view = of scope;
+      inherit (scope) view;
       service = if view.standard then "${name}-${view.entry}" else name;
       host = "${service}.${namespace}.svc";
       http = {
@@ -1080,7 +1080,7 @@ in
   connections =
     scope@{ config, ... }:
     let
-      view = of scope;
+      inherit (scope) view;
       logger = if config.logger == null then null else config.logger.url;
     in
     if config.llm != null then
@@ -1107,7 +1107,7 @@ in
   secrets =
     scope@{ config, namespace, ... }:
     let
-      view = of scope;
+      inherit (scope) view;
       uri = if view.uris == [ ] then "" else (head view.uris).uri;
       bucket = match "s3://([^/]*).*" uri;
     in
@@ -1127,7 +1127,7 @@ in
   podSecurity =
     scope@{ config, ... }:
     let
-      view = of scope;
+      inherit (scope) view;
       part = list: spec: {
         containers = list ++ (if spec == null then [ ] else spec.initContainers or [ ]);
         volumes = if spec == null then [ ] else spec.volumes or [ ];
