@@ -135,8 +135,9 @@ let
       pg_dump --format=custom --dbname="$database" --file="$file.part"
       mv "$file.part" "$file"
     done
-    find /backup -name '*.dump' -mtime "+$RETENTION_DAYS" -delete
-    find /backup -name '*.part' -mtime +1 -delete
+    # Not below: a new volume has a lost+found that only root may enter.
+    find /backup -maxdepth 1 -name '*.dump' -mtime "+$RETENTION_DAYS" -delete
+    find /backup -maxdepth 1 -name '*.part' -mtime +1 -delete
   '';
 in
 {
