@@ -150,9 +150,20 @@ in
   # The store and the database keep policies of their own: nobody but the programs may reach them.
   pods =
     scope:
+    let
+      plan = planOf scope;
+    in
     [ (scope.k8s.selector "ml-pipeline") ]
-    # Steps of runs, as the API server labels them; with several users they are in other namespaces.
-    ++ onlyIf (!(planOf scope).multiUser) [ { "pipelines.kubeflow.org/v2_component" = "true"; } ];
+    # Steps of runs, which with several users are in other namespaces. The API server labels those of v2; those of v1 have
+    # the workflow controller's label only, as long as they run.
+    ++ onlyIf (!plan.multiUser) [
+      (
+        if plan.v1 then
+          { "workflows.argoproj.io/completed" = "false"; }
+        else
+          { "pipelines.kubeflow.org/v2_component" = "true"; }
+      )
+    ];
   apiAccess = _: true;
   podSecurity =
     scope:

@@ -1204,6 +1204,93 @@ in
     };
   };
 
+  # Every way to combine the choices that change many objects: what a platform checks holds for all of them.
+  combinations =
+    let
+      stores = {
+        bundled = { };
+        wired = {
+          storage = store.buckets.pipelines;
+        };
+        s3.storage = s3;
+        gcs.storage = gcs;
+      };
+      databases = {
+        bundled = { };
+        external.metadata = mysql;
+      };
+      modes = {
+        plain = { };
+        v1.v1Components = true;
+        deployer = {
+          v1Components = true;
+          cacheCertificate = "cache-deployer";
+        };
+        resources = {
+          pipelineStore = "kubernetes";
+          pipelines = { inherit hello; };
+        };
+        tls = {
+          tls.enabled = true;
+          pipelines = { inherit hello; };
+        };
+        cluster.workflowController = "cluster";
+        users = {
+          multiUser.enabled = true;
+          v1Components = true;
+          pipelineStore = "kubernetes";
+        };
+        headless.ui.enabled = false;
+      };
+      outside = [
+        "argo-workflows"
+        "cert-manager"
+        "istio"
+        "kubeflow-profiles"
+        "db.example.com"
+        "s3.eu-central-1.amazonaws.com"
+        "storage.googleapis.com"
+      ];
+      cases = concatMap (
+        storeName:
+        concatMap (
+          databaseName:
+          map (mode: {
+            name = "${storeName}-${databaseName}-${mode}";
+            args = stores.${storeName} // databases.${databaseName} // modes.${mode};
+          }) (filter (mode: !(mode == "users" && storeName == "gcs")) (attrNames modes))
+        ) (attrNames databases)
+      ) (attrNames stores);
+
+      labelsOf =
+        object:
+        if object ? spec.template.metadata.labels then [ object.spec.template.metadata.labels ] else [ ];
+      idleServices =
+        args:
+        let
+          all = objects args;
+          pods = concatMap labelsOf all;
+          selects =
+            service:
+            builtins.any (
+              labels: builtins.intersectAttrs service.spec.selector labels == service.spec.selector
+            ) pods;
+        in
+        map (service: service.metadata.name) (
+          filter (object: object.kind == "Service" && !(selects object)) all
+        );
+    in
+    {
+      testEachIsAPlatform = {
+        expr = filter (one: (platform one.args outside { inherit store; }).objects == [ ]) cases;
+        expected = [ ];
+      };
+      testNoServiceWithoutPods = {
+        expr = concatMap (one: map (name: "${one.name}: ${name}") (idleServices one.args)) cases;
+        expected = [ ];
+      };
+    };
+
   errors = {
     testNameIsRequired = {
       expr = (mkKubeflowPipelines { }).objects;
