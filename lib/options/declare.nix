@@ -93,6 +93,10 @@ let
         [ "${path}: an option needs a description" ]
       else if unknown != [ ] then
         map (name: "${path}.${name}: not a field of an option") unknown
+      else if declaration ? derive && !(builtins.isFunction declaration.derive) then
+        [
+          "${path}.derive: expected a function of { config, settings, … }, found ${found declaration.derive}"
+        ]
       else if
         declaration ? default && declaration.default != null && !(type.accepts declaration.default)
       then
@@ -102,7 +106,23 @@ let
       else
         [ ]
     else if declaration._type or null == "section" then
-      declarationErrors path declaration.options
+      let
+        unknown = attrNames (
+          removeAttrs declaration (
+            attrNames sectionFields
+            ++ [
+              "_type"
+              "options"
+            ]
+          )
+        );
+      in
+      if !(declaration ? options) then
+        [ "${path}: a section needs options" ]
+      else if unknown != [ ] then
+        map (name: "${join path name}: not a field of a section") unknown
+      else
+        declarationErrors path declaration.options
     else if isAttrs declaration then
       concatMap (name: declarationErrors (join path name) declaration.${name}) (attrNames declaration)
     else
@@ -213,10 +233,14 @@ let
         path: args: name:
         let
           near = nearest name names;
-          reference = filter (sibling: sibling == "secretRef" || sibling == "credentials") names;
+          references = filter (sibling: sibling == "secretRef" || sibling == "credentials") names;
+          reference = builtins.head references;
+          fieldsOf = leaves.${reference}.declaration.type.fields or { };
           message =
-            if match secretWord name != null && reference != [ ] then
-              "secrets do not belong in Nix; use ${join path "secretRef"} = { name = \"…\"; key = \"…\"; }"
+            if match secretWord name != null && references != [ ] then
+              "secrets do not belong in Nix; use ${join path reference} = { name = \"…\";${
+                if fieldsOf ? key then " key = \"…\";" else ""
+              } }"
             else
               "unknown option"
               + (
@@ -315,14 +339,25 @@ let
           // mapAttrs (_: derive: derive context) derived
           // args
           // mapAttrs (name: value: converters.${name} value) (intersectAttrs converters args)
+          // free args
           // mapAttrs (name: field: field.fill context (args.${name} or { })) sections
         );
       end = if finish == null then filled: filled else finish;
+      free =
+        if freeform == null || freeform.convert == null then
+          _: { }
+        else
+          args: mapAttrs (_: freeform.convert) (removeAttrs args names);
     in
     {
       kind = "section";
       accepts = if wired then args: plainAccepts (unwire args) else plainAccepts;
-      inherit explain fill fields;
+      inherit
+        explain
+        fill
+        fields
+        unwire
+        ;
       required = requiredNames != [ ];
       protocols = attrNames wire;
       freeform = freeform != null;

@@ -112,7 +112,8 @@ let
       accepts = v: isString v && stringLength v <= maxLength && match regex v != null;
       schema = {
         type = "string";
-        pattern = "^${regex}$";
+        # Alternatives within the expression must not escape the anchors.
+        pattern = "^(${regex})$";
       }
       // schema;
     };
@@ -433,7 +434,9 @@ let
     mkType {
       name = concatStringsSep " | " (map toString values);
       expected = "one of ${listed}";
-      accepts = v: (isString v || isInt v) && (known ? ${toString v} || aliases ? ${toString v});
+      # The number 1 is not the text "1": JSON Schema tells them apart, too.
+      accepts =
+        v: (isString v || isInt v) && (known.${toString v} or null == v || aliases ? ${toString v});
       convert = if aliases == { } then null else v: aliases.${toString v} or v;
       schema.enum = values ++ attrNames aliases;
       wrong =
