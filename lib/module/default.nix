@@ -67,6 +67,7 @@ let
     pods = scope: [ (scope.k8s.selector null) ];
     open = _: [ ];
     apiAccess = _: false;
+    routed = _: null;
     passthru = _: { };
     view = _: null;
   };
@@ -113,6 +114,7 @@ let
     `pods`: scope -> [labels]: how the component's pods are told apart, when operators make them
     `open`: scope -> [{ port, reason }]: ports that everyone may reach (webhooks that the API server calls)
     `apiAccess`: scope -> bool: whether pods that operators make talk to the API
+    `routed`: scope -> { pods; port; }: the pods and their port that an ingress leads to, where not all pods are meant
     `podSecurity`: scope -> [{ level, reason, namespace ? }]: the level of pods that operators make
     `view`: scope -> what follows from the configuration; computed once, and in the scope as `view`
     `passthru`: scope -> attributes of the component beside the usual ones (`buckets.<name>` of a store)
@@ -382,6 +384,7 @@ let
             pods = module.pods scope;
             open = module.open scope;
             apiAccess = module.apiAccess scope;
+            routed = module.routed scope;
             podSecurity = module.podSecurity scope;
             secrets = map (
               secret:

@@ -97,6 +97,15 @@ let
       // (if egress == [ ] then { } else { inherit egress; });
     };
 
+  hasRoute = component: component.config.ingress.enabled or false;
+  # The way in from outside: from the controller where it is known, else from everywhere.
+  fromOutside =
+    component:
+    let
+      controller = component.config.ingress.controllerNamespace or null;
+    in
+    if controller == null then { } else { from = [ (namespacePeer controller) ]; };
+
   # Rules that follow from the component alone: its own pods among themselves, DNS, the API, the way in from
   # outside, metrics, what the user allows.
   ownRules =
@@ -104,7 +113,6 @@ let
     let
       inherit (component) config;
       among = map (pods: { podSelector.matchLabels = pods; }) component.pods;
-      controller = config.ingress.controllerNamespace or null;
       options =
         config.networkPolicy or {
           allowFrom = [ ];
@@ -114,12 +122,7 @@ let
     {
       ingress =
         (if among == [ ] then [ ] else [ { from = among; } ])
-        ++ (
-          if config.ingress.enabled or false then
-            [ (if controller == null then { } else { from = [ (namespacePeer controller) ]; }) ]
-          else
-            [ ]
-        )
+        ++ (if hasRoute component && component.routed == null then [ (fromOutside component) ] else [ ])
         ++ (
           if config.monitoring.enabled or false then
             [ { from = [ (namespacePeer component.settings.monitoring.namespace) ]; } ]
@@ -156,7 +159,18 @@ let
           ingress = rules.ingress ++ extra.ingress;
           egress = rules.egress ++ extra.egress;
         }
-      ) numbered;
+      ) numbered
+      ++ (
+        if hasRoute component && component.routed != null then
+          [
+            (policy component component.routed.pods "-route" {
+              ingress = [ (fromOutside component // { ports = [ (tcp component.routed.port) ]; }) ];
+              egress = [ ];
+            })
+          ]
+        else
+          [ ]
+      );
 
   egressTo =
     flow:

@@ -165,6 +165,13 @@ in
       )
     ];
   apiAccess = _: true;
+  routed = _: {
+    pods = {
+      app = "ml-pipeline-ui";
+      application-crd-id = "kubeflow-pipelines";
+    };
+    port = 3000;
+  };
   podSecurity =
     scope:
     onlyIf (!(planOf scope).multiUser) [

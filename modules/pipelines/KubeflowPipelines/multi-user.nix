@@ -34,9 +34,15 @@ let
       rules ? [ ],
       labels,
       aggregates ? null,
+      wild ? false,
     }:
     k8s.clusterRole {
       inherit name rules;
+      annotations =
+        if wild then
+          { "mlops-nix.dev/ignore" = "wildcard-rule=upstream's rights of those who may edit in a profile"; }
+        else
+          { };
       labels = builtins.listToAttrs (
         map (label: {
           name = "rbac.authorization.kubeflow.org/${label}";
@@ -74,6 +80,7 @@ let
     })
     (kubeflowRole {
       name = "aggregate-to-kubeflow-pipelines-edit";
+      wild = true;
       labels = [ "aggregate-to-kubeflow-pipelines-edit" ];
       rules = [
         (pipelines [ "pipelines" "pipelineversions" ] [ "create" "delete" "update" ])

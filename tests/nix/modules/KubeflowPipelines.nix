@@ -1164,6 +1164,42 @@ in
         ) == map (_: "cpu") (names "Deployment" { });
       expected = true;
     };
+    testIngressReachesTheInterfaceOnly = {
+      expr =
+        let
+          args.ingress = {
+            host = "pipelines.example.com";
+            controllerNamespace = "ingress-nginx";
+          };
+          peer = {
+            namespaceSelector.matchLabels."kubernetes.io/metadata.name" = "ingress-nginx";
+          };
+          lets = policy: builtins.any (rule: elem peer (rule.from or [ ])) policy.spec.ingress;
+          open = filter lets (filter (object: object.kind == "NetworkPolicy") (objects args));
+        in
+        map (policy: {
+          inherit (policy.spec) podSelector ingress;
+        }) open;
+      expected = [
+        {
+          podSelector.matchLabels = {
+            app = "ml-pipeline-ui";
+            application-crd-id = "kubeflow-pipelines";
+          };
+          ingress = [
+            {
+              from = [ { namespaceSelector.matchLabels."kubernetes.io/metadata.name" = "ingress-nginx"; } ];
+              ports = [
+                {
+                  port = 3000;
+                  protocol = "TCP";
+                }
+              ];
+            }
+          ];
+        }
+      ];
+    };
     testStoreAndDatabaseAreClosedToSteps = {
       expr = map (name: (find "NetworkPolicy" name { }).spec.ingress) [
         "mysql"
