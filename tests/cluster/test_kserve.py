@@ -34,7 +34,7 @@ let
 in
 (mlops.mkPlatform {
   name = "kserve-on-a-server";
-  external = [ "cert-manager" "knative-serving" "gateway-api" "prometheus-operator" ];
+  external = [ "cert-manager" "knative-serving" "gateway-api" "prometheus-operator" "kserve-llm-templates" ];
   monitoring.enabled = true;
   components = {
     inherit store;

@@ -133,7 +133,11 @@ in
 
   requires =
     llm:
-    [ "kserve-llmisvc" ]
+    [
+      "kserve-llmisvc"
+      # Ten programs of upstream's, of which the controller takes those that fit.
+      "kserve-llm-templates"
+    ]
     ++ (if llm.router != { } then [ "gateway-api" ] else [ ])
     ++ (
       if llm.worker != null || llm.parallelism.data != null || llm.parallelism.pipeline != null then

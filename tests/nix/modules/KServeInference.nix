@@ -101,6 +101,7 @@ let
         "knative-serving"
         "gateway-api"
         "prometheus-operator"
+        "kserve-llm-templates"
       ];
     };
   named = name: list: head (filter (item: item.name == name) list);
@@ -1291,6 +1292,25 @@ in
           };
         }).objects;
       expectedError.msg = "qwen: needs kserve-llmisvc .*mkKServe \\{ llmisvc.enabled = true; \\}";
+    };
+    testTemplatesOfUpstreamAreNamedByCommit = {
+      expr =
+        (mkPlatform {
+          name = "acme";
+          components = {
+            kserve = mkKServe { llmisvc.enabled = true; };
+            qwen = component {
+              name = "qwen";
+              namespace = "llm";
+              llm.model.uri = "hf://Qwen/Qwen2.5-7B-Instruct";
+            };
+          };
+          external = [
+            "cert-manager"
+            "gateway-api"
+          ];
+        }).objects;
+      expectedError.msg = "qwen: needs kserve-llm-templates .*https://raw.githubusercontent.com/kserve/kserve/1fb781055dd1567164358233e1125142ca6ef1fe/";
     };
     testLanguageModelsWithTheirController = {
       expr =
