@@ -1,9 +1,9 @@
 # Combinations of options that cannot work.
-planOf: scope:
+scope:
 let
   inherit (scope) config;
   inherit (config) storage metadata;
-  plan = planOf scope;
+  plan = scope.view;
   inherit (plan) store database;
 
   scheme = builtins.head (builtins.match "([a-z0-9]+)://.*" config.pipelineRoot);

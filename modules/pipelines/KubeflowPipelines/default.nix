@@ -8,7 +8,6 @@ let
     ;
   inherit (workshop) wiring;
   inherit (import ./versions.nix) versions lines withdrawn;
-  planOf = import ./plan.nix;
 
   parts = map import [
     ./configuration.nix
@@ -46,11 +45,12 @@ in
   options = import ./options.nix workshop;
   inherit versions lines withdrawn;
   mainImage = "api-server";
+  view = import ./plan.nix;
 
   requires =
     scope:
     let
-      plan = planOf scope;
+      plan = scope.view;
     in
     onlyIf (plan.certManagedCache || plan.customResources || plan.tls) [ "cert-manager" ]
     ++ onlyIf (!plan.ownController) [ "argo-workflows" ]
@@ -66,7 +66,7 @@ in
   crds =
     scope:
     let
-      plan = planOf scope;
+      plan = scope.view;
     in
     [ "scheduledworkflows.kubeflow.org" ]
     ++ onlyIf plan.v1 [ "viewers.kubeflow.org" ]
@@ -86,13 +86,13 @@ in
       "decoratorcontrollers.metacontroller.k8s.io"
     ];
 
-  checks = import ./checks.nix planOf;
-  warnings = import ./warnings.nix planOf;
+  checks = import ./checks.nix;
+  warnings = import ./warnings.nix;
 
   endpoints =
     scope:
     let
-      plan = planOf scope;
+      plan = scope.view;
       labels = name: {
         app = name;
         application-crd-id = "kubeflow-pipelines";
@@ -132,7 +132,7 @@ in
   connections =
     scope:
     let
-      inherit (planOf scope) store database;
+      inherit (scope.view) store database;
     in
     [
       {
@@ -151,7 +151,7 @@ in
   pods =
     scope:
     let
-      plan = planOf scope;
+      plan = scope.view;
     in
     [ (scope.k8s.selector "ml-pipeline") ]
     # Steps of runs, which with several users are in other namespaces. The API server labels those of v2; those of v1 have
@@ -174,7 +174,7 @@ in
   };
   podSecurity =
     scope:
-    onlyIf (!(planOf scope).multiUser) [
+    onlyIf (!scope.view.multiUser) [
       {
         level = "baseline";
         reason = "run steps with images of the user's choice";
@@ -183,7 +183,7 @@ in
   open =
     scope:
     let
-      plan = planOf scope;
+      plan = scope.view;
     in
     onlyIf plan.customResources [
       {
@@ -221,7 +221,7 @@ in
     let
       inherit (scope) config namespace;
       inherit (plan) store database;
-      plan = planOf scope;
+      plan = scope.view;
       keys = [
         {
           key = store.keys.accessKey;
@@ -360,7 +360,7 @@ in
   render =
     scope:
     let
-      plan = planOf scope;
+      plan = scope.view;
       shape = import ./shape.nix scope plan;
     in
     shape.labelled (concatMap (part: part { inherit scope plan shape; }) parts);

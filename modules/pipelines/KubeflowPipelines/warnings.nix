@@ -1,8 +1,8 @@
 # What is accepted and deserves attention.
-planOf: scope:
+scope:
 let
   inherit (scope) config;
-  plan = planOf scope;
+  plan = scope.view;
   given =
     section: name: builtins.isAttrs (scope.args.${section} or null) && scope.args.${section} ? ${name};
 in
