@@ -264,7 +264,7 @@ let
         args ? canary && !view.hasCanary
       ) "canary" "the second model is missing; expected canary = { predictor.model.storageUri = \"…\"; }")
       (problem (view.hasCanary && view.standard && !(gateway && config.ingress.host != null)) "canary"
-        "KServe 0.20 makes the second predictor but no route to it; weights need a Gateway: set ingress = { enabled = true; host = \"…\"; gateway.name = \"…\"; }, or use deploymentMode = \"Serverless\""
+        "KServe 0.20 makes the second predictor but no route to it; weights need a Gateway: set ingress = { enabled = true; host = \"…\"; gateway.name = \"…\"; } (or ingress.gateway and domain of the platform), or use deploymentMode = \"Serverless\""
       )
       (problem (
         view.hasCanary && !view.hasModel

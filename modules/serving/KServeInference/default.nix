@@ -296,7 +296,26 @@ in
       default = null;
       description = "Language model as an LLMInferenceService, in place of `predictor`.";
     };
-    ingress = common.ingress { };
+    ingress =
+      let
+        declared = common.ingress { };
+      in
+      declared
+      // {
+        enabled = declared.enabled // {
+          # Two models behind one address need a route of their own, and a platform's gateway can carry it.
+          derive =
+            {
+              args,
+              config,
+              settings,
+              ...
+            }:
+            (args.ingress.host or null) != null
+            || args ? canary && config.deploymentMode == "Standard" && settings.ingress.gateway != null;
+          defaultText = "true when `ingress.host` is given, and for a `canary` where the platform has a gateway";
+        };
+      };
     monitoring =
       common.monitoring
       // common.alerts

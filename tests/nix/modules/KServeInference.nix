@@ -1272,6 +1272,55 @@ in
       expr = length (platform { churn = component split; }).objects > 0;
       expected = true;
     };
+    testGatewayOfThePlatformCarriesTheCanary = {
+      expr =
+        let
+          found =
+            (mkPlatform {
+              name = "acme";
+              domain = "ml.example.com";
+              ingress.gateway = {
+                name = "public";
+                namespace = "gateways";
+              };
+              components.fraud = component {
+                name = "fraud";
+                namespace = "ml-prod";
+                deploymentMode = "Standard";
+                predictor.model = {
+                  modelFormat = "xgboost";
+                  storageUri = "s3://models/fraud/7";
+                };
+                canary.predictor.model.storageUri = "s3://models/fraud/8";
+                canaryTraffic = 10;
+                minReplicas = 2;
+                maxReplicas = 10;
+              };
+              external = [
+                "cert-manager"
+                "gateway-api"
+              ];
+            }).objects;
+          route = head (filter (object: object.kind == "HTTPRoute") found);
+        in
+        {
+          inherit (route.spec) hostnames parentRefs;
+          weights = map (backend: backend.weight) (head route.spec.rules).backendRefs;
+        };
+      expected = {
+        hostnames = [ "fraud.ml.example.com" ];
+        parentRefs = [
+          {
+            name = "public";
+            namespace = "gateways";
+          }
+        ];
+        weights = [
+          90
+          10
+        ];
+      };
+    };
     testNamespaceOfModelsIsRestricted = {
       expr =
         (head (
