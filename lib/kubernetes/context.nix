@@ -21,10 +21,11 @@ let
     "app.kubernetes.io/name" = module;
     "app.kubernetes.io/instance" = name;
   };
+  # Selectors rest on the identity, so labels of the user's cannot change it.
   common =
-    identity
-    // allSettings.labels
+    allSettings.labels
     // (config.labels or { })
+    // identity
     // {
       "app.kubernetes.io/managed-by" = "mlops-nix";
     }

@@ -34,7 +34,7 @@ let
     option
     types
     ;
-  inherit (import ../internal.nix) key note plain;
+  inherit (import ../internal.nix) changedBy key plain;
   inherit (import ../platform/finalise.nix) finalise withoutNulls;
   inherit (import ../platform/patch.nix { inherit nearest; }) applyPatches;
   inherit (import ../kubernetes/pods.nix) mapContainers mapTemplate;
@@ -150,7 +150,10 @@ let
   mkModule =
     declaration:
     let
-      subject = "mkModule ${declaration.name or "(without name)"}";
+      subject = "mkModule ${
+        if builtins.isString (declaration.name or null) then declaration.name else "(without name)"
+      }";
+      versions = declaration.versions or { };
       unknown = attrNames (
         removeAttrs declaration (attrNames moduleFields ++ required ++ [ "defaultVersion" ])
       );
@@ -171,7 +174,32 @@ let
           if missing != [ ] then
             [ ]
           else
-            map (problem: "${subject}: options.${problem}") (declarationErrors "" declaration.options)
+            (
+              if builtins.isString declaration.name then
+                [ ]
+              else
+                [ "${subject}: name: expected a string, found ${describe.found declaration.name}" ]
+            )
+            ++ map (problem: "${subject}: ${problem}") (declarationErrors "options" declaration.options)
+            ++
+              map
+                (
+                  line:
+                  "${subject}: lines.\"${line}\".version: no version of that name; there are: ${concatStringsSep ", " (attrNames versions)}"
+                )
+                (
+                  filter (line: !(versions ? ${declaration.lines.${line}.version})) (
+                    attrNames (declaration.lines or { })
+                  )
+                )
+            ++ (
+              if declaration ? defaultVersion && !(versions ? ${declaration.defaultVersion}) then
+                [
+                  "${subject}: defaultVersion: no version of the name ${declaration.defaultVersion}; there are: ${concatStringsSep ", " (attrNames versions)}"
+                ]
+              else
+                [ ]
+            )
             ++ map (field: "${subject}: options.${field}: every module declares it") (
               filter (field: !(declaration.options ? ${field})) [
                 "name"
@@ -188,7 +216,9 @@ let
             )
         );
     in
-    if problems != [ ] then
+    if !isAttrs declaration then
+      throw "mkModule: expected an attribute set with name, summary, options and render, found ${describe.found declaration}"
+    else if problems != [ ] then
       throw (concatStringsSep "\n" problems)
     else
       buildModule (moduleFields // declaration);
@@ -434,7 +464,8 @@ let
               The component with other arguments: a set that is merged over the old ones at every level, or a
               function of the old ones.
             */
-            override = change: build settings (if isFunction change then change args else merge args change);
+            override =
+              change: build settings (if isFunction change then change args else mergeArgs compiled args change);
 
             # The same component told by its platform.
             bind = other: build other args;
@@ -494,6 +525,24 @@ let
     else
       new;
 
+  # The same along a declaration: options that are set beside a wire are merged over what the wire stands for.
+  mergeArgs =
+    field: old: new:
+    if !isAttrs new || new ? _type || field.kind or "option" != "section" then
+      merge old new
+    else
+      let
+        base = field.unwire old;
+      in
+      if !isAttrs base || base ? _type then
+        new
+      else
+        base
+        // mapAttrs (
+          name: value:
+          if base ? ${name} then mergeArgs (field.fields.${name} or { }) base.${name} value else value
+        ) new;
+
   # Position of the deepest attribute on an option's path that the user wrote.
   positionOf =
     args: path:
@@ -543,7 +592,12 @@ let
         else if object.${key}.unchecked or false || api.accepts repaired then
           repaired
         else
-          { __refused = repaired; }
+          {
+            __refused = {
+              object = repaired;
+              patches = object.${key}.patches or [ ];
+            };
+          }
       ) marked;
       refused = catAttrs "__refused" judged;
       title =
@@ -552,10 +606,10 @@ let
           if object ? metadata.namespace then "${object.metadata.namespace}/" else ""
         }${object.metadata.name or "(without name)"}";
       problems = concatMap (
-        object:
+        { object, patches }:
         map (
           problem:
-          "${subject}: ${title object}: ${
+          "${subject}: ${title object}${changedBy patches}: ${
             if problem.path == "" then "" else "${problem.path}: "
           }${problem.message}"
         ) (api.explain object)

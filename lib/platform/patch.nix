@@ -20,7 +20,7 @@ let
     mapAttrs
     toString
     ;
-  inherit (import ../internal.nix) key;
+  inherit (import ../internal.nix) key mark note;
 
   # The field that tells entries of a list apart, where it is not `name`.
   keyOf =
@@ -72,7 +72,15 @@ let
   mergeNamed =
     add: path: keyField: field: base: change:
     let
-      present = map (entry: entry.${keyField} or (toString (entry.containerPort or ""))) base;
+      # A port without a name goes by its number, and any port may.
+      numberField = if base != [ ] && (head base) ? port then "port" else "containerPort";
+      numberOf = entry: toString (entry.${numberField} or "");
+      nameOf =
+        if field == "ports" then
+          entry: if entry ? name && !(change ? ${numberOf entry}) then entry.name else numberOf entry
+        else
+          entry: entry.${keyField} or "";
+      present = map nameOf base;
       entry = name: value: if isAttrs value then value else { inherit value; };
       new = filter (name: !(builtins.elem name present)) (attrNames change);
       # Environment variables and volumes are added freely; a new container by mistake is a typo.
@@ -89,7 +97,7 @@ let
       changed = concatMap (
         item:
         let
-          name = item.${keyField} or (toString (item.containerPort or ""));
+          name = nameOf item;
         in
         if !(change ? ${name}) then
           [ item ]
@@ -103,7 +111,17 @@ let
         if change.${name} == null then
           [ ]
         else
-          [ ({ ${keyField} = name; } // clean (entry name change.${name})) ]
+          [
+            (
+              (
+                if field == "ports" && builtins.match "[0-9]+" name != null then
+                  { ${numberField} = builtins.fromJSON name; }
+                else
+                  { ${keyField} = name; }
+              )
+              // clean (entry name change.${name})
+            )
+          ]
       ) new;
     in
     if unknown != [ ] then
@@ -211,13 +229,22 @@ in
           changed = concatMap (
             entry:
             if matches entry then
-              map (object: entry // { inherit object; }) (apply "${subject}: ${where}" patch entry.object)
+              map (object: {
+                inherit object entry;
+                hit = true;
+              }) (apply "${subject}: ${where}" patch entry.object)
             else
-              [ entry ]
+              [
+                {
+                  inherit entry;
+                  inherit (entry) object;
+                  hit = false;
+                }
+              ]
           ) state.entries;
           # Functions can't be compared before they are applied; attribute sets can.
           idle =
-            !patch.remove && map (entry: entry.object) changed == map (entry: entry.object) state.entries;
+            !patch.remove && map (found: found.object) changed == map (entry: entry.object) state.entries;
         in
         if !hit then
           throw "${subject}: ${where}: no object matches ${wanted patch.target}${near}"
@@ -225,7 +252,17 @@ in
           throw "${subject}: ${where}: neither patch nor remove is given; say what to change"
         else
           {
-            entries = changed;
+            # Whoever finds something wrong with the object later can say where it comes from.
+            entries = map (
+              found:
+              if found.hit then
+                found.entry
+                // {
+                  object = mark { patches = (note found.object).patches or [ ] ++ [ where ]; } found.object;
+                }
+              else
+                found.entry
+            ) changed;
             warnings =
               state.warnings ++ (if idle then [ "${where} changes nothing on ${wanted patch.target}" ] else [ ]);
           };
