@@ -151,6 +151,86 @@ def ask(tools: Path, url: str, service: str, method: str, **arguments: object) -
     return json.loads(run(command, {"PATH": os.environ["PATH"]}))
 
 
+def stub(folder: Path, name: str, script: str) -> None:
+    """Put a program of that name where a script finds it first."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def shell(words: list[str], folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a container's script with the stubs of a folder."""
+    path = f"{folder / 'stubs'}:{os.environ['PATH']}"
+    environment = {"PATH": path, "STATE": str(folder), **variables}
+    words = [word.replace("/tmp/initialized", str(folder / "initialized")) for word in words]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_bundled_store_makes_its_bucket_and_user_when_the_server_answers(tmp_path: Path) -> None:
+    rendered = objects('storage.bucket = "acme-ml";')
+    [container] = rendered["Deployment/seaweedfs"]["spec"]["template"]["spec"]["containers"]
+    variables = {entry["name"]: entry.get("value", entry["name"].lower()) for entry in container["env"]}
+    stubs = tmp_path / "stubs"
+    stub(stubs, "sleep", "")
+    # The server answers the third time; a bucket is listed once it is made, and a longer name is another bucket.
+    stub(stubs, "wget", 'echo x >> "$STATE/asked"; [ "$(wc -l < "$STATE/asked")" -ge 3 ]')
+    stub(
+        stubs,
+        "weed",
+        """read -r line; echo "$line" >> "$STATE/said"
+case "$line" in
+  s3.bucket.create*) touch "$STATE/made" ;;
+  s3.bucket.list) echo "acme-mlx"; if [ -e "$STATE/made" ]; then echo "  acme-ml size:0"; fi ;;
+esac""",
+    )
+    done = shell(container["lifecycle"]["postStart"]["exec"]["command"], tmp_path, variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = (tmp_path / "said").read_text()
+    assert "s3.bucket.create -name acme-ml\n" in said
+    assert "-user kubeflow-admin -access_key access_key -secret_key secret_key -actions Admin -apply" in said
+    assert (tmp_path / "initialized").exists()
+
+
+def test_the_bundled_store_gives_up_on_a_server_that_is_silent(tmp_path: Path) -> None:
+    [container] = objects("")["Deployment/seaweedfs"]["spec"]["template"]["spec"]["containers"]
+    stub(tmp_path / "stubs", "sleep", "")
+    stub(tmp_path / "stubs", "wget", "exit 1")
+    done = shell(container["lifecycle"]["postStart"]["exec"]["command"], tmp_path, {"BUCKET": "mlpipeline"})
+    assert done.returncode != 0
+    assert "gave up: answers" in done.stdout
+    assert not (tmp_path / "initialized").exists()
+
+
+@pytest.mark.parametrize(("answers_after", "code"), [(3, 0), (1000, 1)])
+def test_pods_wait_for_what_they_need(tmp_path: Path, answers_after: int, code: int) -> None:
+    spec = objects("")["Deployment/ml-pipeline"]["spec"]["template"]["spec"]
+    waiting = next(one for one in spec["initContainers"] if one["name"] == "wait-for-metadata-grpc")
+    variables = {entry["name"]: entry["value"] for entry in waiting["env"]}
+    stub(tmp_path / "stubs", "sleep", "")
+    stub(tmp_path / "stubs", "nc", f'echo "$*" >> "$STATE/tried"; [ "$(wc -l < "$STATE/tried")" -ge {answers_after} ]')
+    done = shell([*waiting["command"], *waiting["args"]], tmp_path, variables)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert set((tmp_path / "tried").read_text().splitlines()) == {"-z -w 2 metadata-grpc-service 8080"}
+
+
+def test_with_tls_the_metadata_store_gets_its_certificates_in_one_file(tmp_path: Path) -> None:
+    spec = objects("tls.enabled = true;")["Deployment/metadata-grpc-deployment"]["spec"]["template"]["spec"]
+    writing = next(one for one in spec["initContainers"] if one["name"] == "configuration")
+    for name in ("tls.key", "tls.crt", "ca.crt"):
+        (tmp_path / name).write_text(f"-----BEGIN {name}-----\nabc+/=\n-----END {name}-----\n")
+    places = {"/etc/pki/tls/certs": str(tmp_path), "/etc/grpc": str(tmp_path)}
+    words = [*writing["command"], *writing["args"]]
+    for path, folder in places.items():
+        words = [word.replace(path, folder) for word in words]
+    variables = {entry["name"]: entry["name"].lower() for entry in writing["env"]}
+    done = shell(words, tmp_path, variables)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "config.proto").read_text()
+    assert 'server_key: "-----BEGIN tls.key-----\\nabc+/=\\n-----END tls.key-----\\n"' in text
+    assert 'password: "dbconfig_password"' in text
+    assert (tmp_path / "config.proto").stat().st_mode & 0o077 == 0
+
+
 def test_expiry_sets_its_rules_and_keeps_those_of_others(tools: Path, aws: str, tmp_path: Path) -> None:
     rendered = objects('storage = { bucket = "acme-ml"; path = "kfp"; retentionDays = 30; };')
     programs = files(rendered["ConfigMap/ml-pipeline-retention"], tmp_path / "programs")

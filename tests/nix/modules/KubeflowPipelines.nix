@@ -35,6 +35,29 @@ let
     host = "db.example.com";
     username = "kfp";
   };
+  # What a MySQL component gives to others.
+  mysqlEndpoint = {
+    _type = "endpoint";
+    component = "mysql";
+    name = "sql";
+    protocol = "sql";
+    dialect = "mysql";
+    scheme = "mysql";
+    path = "";
+    host = "mysql.ml-data.svc";
+    url = "mysql://mysql.ml-data.svc:3306";
+    namespace = "ml-data";
+    service = "mysql";
+    port = 3306;
+    targetPort = 3306;
+    database = "kfp";
+    username = "kfp";
+    secretRef = {
+      name = "mysql-kfp";
+      key = "password";
+      namespace = "ml-data";
+    };
+  };
   monitored.monitoring.enabled = true;
   routed.ingress.host = "pipelines.example.com";
   hello = {
@@ -821,6 +844,36 @@ in
           name = "db";
           key = "pw";
         };
+      };
+    };
+    testWiredMysql = {
+      expr =
+        let
+          args.metadata = mysqlEndpoint;
+          password = key "password" (secret "mysql-kfp" args);
+        in
+        {
+          inherit (password) copyOf;
+          inherit (data "pipeline-install-config" args) mysqlHost mysqlPort pipelineDb;
+          user = (env "ml-pipeline" args).DBCONFIG_USER;
+          password = (env "metadata-grpc-deployment" args).DBCONFIG_PASSWORD.secretKeyRef;
+          own = filter (contains "/mysql") (titles args);
+        };
+      expected = {
+        copyOf = {
+          namespace = "ml-data";
+          name = "mysql-kfp";
+          key = "password";
+        };
+        mysqlHost = "mysql.ml-data.svc";
+        mysqlPort = "3306";
+        pipelineDb = "mlpipeline";
+        user = "kfp";
+        password = {
+          name = "mysql-kfp";
+          key = "password";
+        };
+        own = [ ];
       };
     };
     testServerLinksDoNotReachTheDatabase = {
