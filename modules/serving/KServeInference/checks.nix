@@ -427,6 +427,7 @@ in
           "deploymentMode"
           "timeout"
           "containerConcurrency"
+          "podDisruptionBudget"
         ]
       ++ [
         (problem (
@@ -477,6 +478,16 @@ in
         ) "containerConcurrency" "only Serverless mode limits requests per pod")
         (problem (view.multinode && config.autoscaler != "none") "predictor.workerSpec"
           "a predictor over several nodes cannot be scaled; set autoscaler = \"none\""
+        )
+        (problem
+          (
+            config.podDisruptionBudget.enabled == true
+            &&
+              (if config.predictor.minReplicas != null then config.predictor.minReplicas else config.minReplicas)
+              < 2
+          )
+          "podDisruptionBudget.enabled"
+          "a budget for one replica would block every drain of its node; set minReplicas to 2 or more, or leave it out"
         )
         (problem (
           view.hasArt && (config.explainer.spec != null || config.explainer.containers != [ ])
@@ -541,7 +552,16 @@ in
       ) (placed config "predictor");
     in
     if config.llm != null then
-      [ ]
+      [
+        {
+          when = config.monitoring.enabled;
+          text = "KServe's controller makes the pods of a language model and their labels; no monitor is rendered for them";
+        }
+        {
+          when = config.namespace == "kserve";
+          text = "namespace kserve is where KServe's controllers run; models are better kept in a namespace of their own";
+        }
+      ]
     else
       [
         {

@@ -264,7 +264,7 @@ in
         };
       };
     };
-    inherit (common) serviceAccount networkPolicy;
+    inherit (common) serviceAccount networkPolicy podDisruptionBudget;
     resources = common.resources { };
     gpu = {
       count = option {

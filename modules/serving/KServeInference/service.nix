@@ -505,6 +505,12 @@ let
     given {
       "serving.kserve.io/deploymentMode" = if view.standard then "Standard" else "Knative";
       "serving.kserve.io/autoscalerClass" = config.autoscaler;
+      # An account of somebody else's need not name the Secret: KServe takes it from here, too.
+      "serving.kserve.io/storageSecretName" =
+        if config.serviceAccount.create || view.storage.secretRef == null then
+          null
+        else
+          view.storage.secretRef.name;
       "autoscaling.knative.dev/class" =
         if !view.standard && isResourceMetric config then "hpa.autoscaling.knative.dev" else null;
     };
@@ -735,6 +741,23 @@ let
         })
       ];
 
+  # Pods of both models count together: they carry the same labels.
+  budget =
+    {
+      config,
+      name,
+      k8s,
+      ...
+    }:
+    k8s.podDisruptionBudget {
+      inherit name;
+      selector = podLabels name // {
+        component = "predictor";
+      };
+      replicas =
+        if config.predictor.minReplicas != null then config.predictor.minReplicas else config.minReplicas;
+    };
+
   canaryService = { config, name, ... }: "${name}-${config.canary.name}-predictor";
 
   # Calls reach Knative's pods through its activator and its gateway, and its autoscaler looks at them; between the
@@ -929,6 +952,7 @@ in
     serviceAccount scope view
     ++ servingRuntimes scope
     ++ [ (inferenceService scope view) ]
+    ++ budget scope
     ++ routes scope view
     ++ knativePolicy scope view
     ++ monitors scope view;

@@ -743,6 +743,19 @@ in
         };
       }
     ) "storage.secretRef.accessKey: KServe reads the key AWS_ACCESS_KEY_ID, found user; use copyOf";
+    testAccountOfSomebodyElsesStillGetsTheSecret = {
+      expr = annotation "serving.kserve.io/storageSecretName" (
+        model "sklearn" { storageUri = "s3://models/1"; }
+        // {
+          storage.secretRef.name = "models";
+          serviceAccount = {
+            name = "team";
+            create = false;
+          };
+        }
+      );
+      expected = "models";
+    };
     testNoCredentialsAreWarnedOf = {
       expr = map (warns "without credentials") [
         (model "sklearn" { storageUri = "s3://models/1"; })
@@ -799,6 +812,19 @@ in
     testZeroInStandardMode = says (
       standard // { minReplicas = 0; }
     ) "minReplicas: scale to zero needs deploymentMode = \"Serverless\", or autoscaler = \"keda\"";
+    testSeveralReplicasGetABudget = {
+      expr = (head (ofKind "PodDisruptionBudget" (standard // { minReplicas = 2; }))).spec;
+      expected = {
+        maxUnavailable = 1;
+        selector.matchLabels = {
+          "serving.kserve.io/inferenceservice" = "churn";
+          component = "predictor";
+        };
+      };
+    };
+    testBudgetForOneReplica = says (
+      standard // { podDisruptionBudget.enabled = true; }
+    ) "podDisruptionBudget.enabled: a budget for one replica would block every drain";
     testZeroInServerlessMode = renders (base // { minReplicas = 0; });
     testZeroWithCpu = says (
       base
@@ -1788,6 +1814,18 @@ in
         "serviceAccount.create" = false;
         "serviceAccount.annotations".to = {
           "eks.amazonaws.com/role-arn" = "arn:aws:iam::1:role/x";
+        };
+        "podDisruptionBudget.enabled" = {
+          given.minReplicas = 2;
+          to = false;
+        };
+        "podDisruptionBudget.minAvailable" = {
+          given.minReplicas = 2;
+          to = 1;
+        };
+        "podDisruptionBudget.maxUnavailable" = {
+          given.minReplicas = 2;
+          to = "50%";
         };
         "resources.cpu" = "2";
         "resources.memory" = "2Gi";
