@@ -50,6 +50,11 @@ in
     message = "required with backend s3; expected the region of the bucket, such as eu-central-1";
   }
   {
+    when = storage.endpoint != null && builtins.match "https?://[^/]+/?" storage.endpoint == null;
+    path = "storage.endpoint";
+    message = "${toString storage.endpoint} has a path, and clients of the store take host and port only; leave it out (storage.path is the prefix in the bucket)";
+  }
+  {
     when = storage.backend == "gcs" && storage.endpoint != null;
     path = "storage.endpoint";
     message = "backend gcs is storage.googleapis.com; leave the endpoint out, or use backend minio";

@@ -17,6 +17,20 @@ let
 
   priority = plan.clusterName "workflow-controller";
 
+  # Runs stop when the controller is evicted; who chooses a priority for all pods has chosen one for it.
+  priorities =
+    if config.priorityClassName != null then
+      [ ]
+    else
+      [
+        {
+          apiVersion = "scheduling.k8s.io/v1";
+          kind = "PriorityClass";
+          metadata = removeAttrs (k8s.metadata { name = priority; }) [ "namespace" ];
+          value = 1000000;
+        }
+      ];
+
   keySelector = field: {
     inherit (store.keys) name;
     key = store.keys.${field};
@@ -189,13 +203,8 @@ if !plan.ownController then
   ]
 else
   identity
+  ++ priorities
   ++ [
-    {
-      apiVersion = "scheduling.k8s.io/v1";
-      kind = "PriorityClass";
-      metadata = removeAttrs (k8s.metadata { name = priority; }) [ "namespace" ];
-      value = 1000000;
-    }
     (k8s.configMap {
       name = "workflow-controller-configmap";
       data = {
@@ -277,6 +286,6 @@ else
           mounts.tmp = "/tmp";
         }
       ];
-      pod.priorityClassName = priority;
+      pod = if priorities == [ ] then { } else { priorityClassName = priority; };
     })
   ]

@@ -334,8 +334,8 @@ let
     patches = given { } {
       patches = [
         {
-          target.kind = "PriorityClass";
-          patch.value = 1;
+          target.kind = "PersistentVolumeClaim";
+          patch.metadata.labels.backup = "nightly";
         }
       ];
     };
@@ -960,6 +960,18 @@ in
   };
 
   controller = {
+    testAChosenPriorityIsTheControllersToo = {
+      expr = [
+        (names "PriorityClass" { priorityClassName = "ml"; })
+        (pod "workflow-controller" { priorityClassName = "ml"; }).priorityClassName
+        (pod "workflow-controller" { }).priorityClassName
+      ];
+      expected = [
+        [ ]
+        "ml"
+        "workflow-controller"
+      ];
+    };
     testTheClustersControllerFindsTheArchiveByNamespace = {
       expr = {
         own = filter (contains "argo|workflow-controller") (titles {
@@ -1429,6 +1441,9 @@ in
     testEndpointOfGoogle = says {
       storage = gcs // minio;
     } "storage.endpoint: backend gcs is storage.googleapis.com";
+    testEndpointWithAPath = says {
+      storage.endpoint = "https://example.com/s3";
+    } "storage.endpoint: https://example.com/s3 has a path";
     testGoogleKeyElsewhere = says {
       storage.keyRef.name = "k";
     } "storage.keyRef: a Google service account works with backend gcs only";
