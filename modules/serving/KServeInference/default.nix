@@ -99,6 +99,13 @@ in
 {
   name = "kserve-inference";
   summary = "Model served over HTTP by KServe";
+  description = ''''
+    A model by its format and location (KServe chooses the server), or containers of your own. In Serverless mode it
+    runs on Knative: scale to zero, and `canaryTraffic` splits between revisions. In Standard mode it is a plain
+    Deployment with a HorizontalPodAutoscaler, and `canary` names a second model that a Gateway sends a share to. A
+    service is closed to the outside unless `ingress` opens it. `storageUri = store.buckets.models` brings address and
+    keys of the bucket along.
+  '''';
 
   options = common.workload // {
     name = option {
@@ -385,6 +392,19 @@ in
         )
     )
     ++ (if config.monitoring.enabled then [ "prometheus-operator" ] else [ ]);
+
+  deviations = [
+    {
+      rule = "writable-root-filesystem";
+      workload = "pods of the InferenceService";
+      reason = "model servers write caches and sockets below / and don't say where; a container of your own may set securityContext.readOnlyRootFilesystem";
+    }
+    {
+      rule = "run-as-non-root";
+      workload = "pods with kserve-vllmserver or a runtime of your own";
+      reason = "vLLM's image runs as root; of others' images it is not known";
+    }
+  ];
 
   view = service.of;
   inherit (checks) checks warnings;

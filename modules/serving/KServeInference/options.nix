@@ -54,6 +54,11 @@ let
   container = fragment // {
     name = "container";
     expected = "a container as in the API; its name may be left out";
+    # Looser than the API's: names may be missing, and ports be numbers.
+    schema = {
+      type = "object";
+      description = "Container as in the API; its name may be left out, and ports may be numbers.";
+    };
     accepts = v: isAttrs v && fragment.accepts (complete v) && !(badImage v);
     convert = complete;
     explain =
@@ -75,6 +80,10 @@ let
   withoutContainers = value: removeAttrs value [ "containers" ] // { containers = placeholder; };
   podSpec = podFragment // {
     name = "pod specification";
+    schema = {
+      type = "object";
+      description = "Pod specification as in the API; names of containers may be left out, and ports may be numbers.";
+    };
     expected = "a pod specification as in the API, { containers = [ … ]; … }";
     accepts =
       v:
