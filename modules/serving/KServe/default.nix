@@ -226,11 +226,11 @@ in
 {
   name = "kserve";
   summary = "KServe: controller, webhooks, configuration and serving runtimes for InferenceServices";
-  description = ''''
+  description = ''
     Rendered in upstream's own shape and names. Webhook certificates come from cert-manager. Runtimes and the container
     that fetches models are hardened so that namespaces at Pod Security `restricted` take them. `settings` reaches
     every key of ConfigMap inferenceservice-config.
-  '''';
+  '';
   kind = "operator";
   provides = [ "kserve" ];
   providesAlso = { config, ... }: if config.llmisvc.enabled then [ "kserve-llmisvc" ] else [ ];

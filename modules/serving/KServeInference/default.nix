@@ -99,13 +99,13 @@ in
 {
   name = "kserve-inference";
   summary = "Model served over HTTP by KServe";
-  description = ''''
+  description = ''
     A model by its format and location (KServe chooses the server), or containers of your own. In Serverless mode it
     runs on Knative: scale to zero, and `canaryTraffic` splits between revisions. In Standard mode it is a plain
     Deployment with a HorizontalPodAutoscaler, and `canary` names a second model that a Gateway sends a share to. A
     service is closed to the outside unless `ingress` opens it. `storageUri = store.buckets.models` brings address and
     keys of the bucket along.
-  '''';
+  '';
 
   options = common.workload // {
     name = option {
