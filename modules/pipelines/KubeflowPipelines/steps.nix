@@ -1,8 +1,8 @@
 # Identities of the pods that are steps of runs.
 {
   scope,
+  plan,
   shape,
-  ...
 }:
 let
   inherit (scope) config k8s;
@@ -32,4 +32,7 @@ shape.identity {
     (rule "mlflow.kubeflow.org" [ "experiments" ] [ "get" "list" "create" "update" ])
   ];
 }
-++ [ (k8s.serviceAccount { name = "kubeflow-pipelines-container-builder"; }) ]
+# The SDK of v1 pipelines built images with it.
+++ (
+  if plan.v1 then [ (k8s.serviceAccount { name = "kubeflow-pipelines-container-builder"; }) ] else [ ]
+)

@@ -5,7 +5,7 @@ let
 
   kfp = tag: part: "ghcr.io/kubeflow/kfp-${part}:${tag}";
 
-  # Google closed gcr.io/ml-pipeline: all images up to 2.3, and the bundled MinIO, MySQL and Argo up to 2.14, are gone.
+  # Google closed gcr.io/ml-pipeline. All images up to 2.3 came from there, and the bundled MinIO up to 2.14.
   gone = "images of gcr.io/ml-pipeline are gone since 2025";
   upgrade = "upgrade step by step to the newest version, and keep a backup of the database";
   withdraw =
@@ -79,8 +79,7 @@ in
       "2.3.0"
     ]
     //
-      withdraw
-        (_: "its images were withdrawn: MinIO, MySQL and Argo came from gcr.io/ml-pipeline; ${upgrade}")
+      withdraw (_: "its bundled MinIO came from gcr.io/ml-pipeline, which is gone since 2025; ${upgrade}")
         [
           "2.4.0"
           "2.4.1"
