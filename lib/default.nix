@@ -29,6 +29,7 @@ let
     })
     mkModule
     checkObjects
+    mergeArgs
     ;
 
   # What a module file of this repository is a function of; a user's own module finds the same in the library.
@@ -52,6 +53,7 @@ let
       nearest
       images
       checkObjects
+      mergeArgs
       requirements
       builders
       ;

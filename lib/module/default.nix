@@ -618,5 +618,5 @@ let
     if refused == [ ] then judged else throw (concatStringsSep "\n" problems);
 in
 {
-  inherit mkModule checkObjects merge;
+  inherit mkModule checkObjects mergeArgs;
 }

@@ -1,5 +1,9 @@
 # Checks between objects of one set. Each gives a list of messages; none touches more objects than it must.
-{ nearest, quantity }:
+{
+  nearest,
+  quantity,
+  describe,
+}:
 let
   inherit (builtins)
     all
@@ -23,6 +27,7 @@ let
     ;
   inherit (import ../kubernetes/pods.nix) containersOf templateOf;
   inherit (import ./references.nix) referencesOf;
+  inherit (import ../internal.nix) changedBy;
 
   namespaceOf = object: object.metadata.namespace or "";
   qualifiedName =
@@ -38,7 +43,12 @@ let
     in
     if parts == null then "" else head parts;
   identity = object: "${group object}|${object.kind}|${qualifiedName object}";
-  who = entry: if entry.component == null then "" else "${entry.component}: ";
+  # Component, object, and the patches that changed it: what every message begins with.
+  subjectOf =
+    entry:
+    (if entry.component == null then "" else "${entry.component}: ")
+    + title entry.object
+    + changedBy (entry.patches or [ ]);
 
   duplicates =
     entries:
@@ -59,10 +69,16 @@ let
             }) makers
           )
         );
+        inherit ((head same.${key})) object;
       in
-      "${title (head same.${key}).object} is made by ${
-        if length named == 1 then "${head named} twice" else "components ${concatStringsSep " and " named}"
-      }; rename one of them or give it another namespace"
+      if object.kind == "Namespace" then
+        "${title object} is made by the platform and by ${
+          head (filter (name: name != "extraObjects") makers ++ [ "extraObjects" ])
+        }; say namespaces.${object.metadata.name}.create = false, or leave the object out and set its labels there"
+      else
+        "${title object} is made by ${
+          if length named == 1 then "${head named} twice" else "components ${concatStringsSep " and " named}"
+        }; rename one of them or give it another namespace"
     ) several;
 
   # ConfigMaps, Secrets, ServiceAccounts, claims, Services and the like that objects name.
@@ -83,6 +99,13 @@ let
         }) entries
       );
       clusterWide = kind: kind == "PriorityClass";
+      # As `external` names it: `Secret ml/db`, `PriorityClass high`.
+      wanted =
+        object: found:
+        if clusterWide found.kind then
+          "${found.kind} ${found.name}"
+        else
+          "${found.kind} ${namespaceOf object}/${found.name}";
       known =
         object: found:
         let
@@ -93,13 +116,14 @@ let
         || names ? "${found.kind}|${namespace}|${found.name}"
         || found.kind == "Secret" && secrets ? "${namespace}/${found.name}"
         || found.kind == "Service" && services ? "${namespace}/${found.name}"
-        || isExternal "${found.kind} ${namespace}/${found.name}";
+        || isExternal (wanted object found);
       missing =
         entry:
         map (
           found:
           let
-            namespace = namespaceOf entry.object;
+            namespace = if clusterWide found.kind then "" else namespaceOf entry.object;
+            name = wanted entry.object found;
             candidates = map (candidate: candidate.object.metadata.name) (
               filter (
                 candidate: candidate.object.kind == found.kind && namespaceOf candidate.object == namespace
@@ -107,7 +131,7 @@ let
             );
             near = nearest found.name candidates;
           in
-          "${who entry}${title entry.object}: ${found.path}: ${found.kind} ${namespace}/${found.name} is named but not part of the platform; add it or list it under external as \"${found.kind} ${namespace}/${found.name}\""
+          "${subjectOf entry}: ${found.path}: ${name} is named but not part of the platform; add it or list it under external as \"${name}\""
           + (if near == null then "" else "; did you mean ${near}?")
         ) (filter (found: !(known entry.object found)) (referencesOf entry.object));
     in
@@ -164,7 +188,7 @@ let
             [ ]
           else
             [
-              "${who entry}${title object}: spec.selector: matches no pod of the platform; expected labels of a pod template in namespace ${namespaceOf object}"
+              "${subjectOf entry}: spec.selector: matches no pod of the platform; expected labels of a pod template in namespace ${namespaceOf object}"
             ]
         else
           map (
@@ -173,7 +197,7 @@ let
               known = filter (name: name != null) (map (candidate: candidate.name or null) ports);
               near = nearest port.targetPort known;
             in
-            "${who entry}${title object}: spec.ports: targetPort ${port.targetPort} is no port of the pods; there are: ${concatStringsSep ", " known}"
+            "${subjectOf entry}: spec.ports: targetPort ${port.targetPort} is no port of the pods; there are: ${concatStringsSep ", " known}"
             + (if near == null then "" else "; did you mean ${near}?")
           ) wrong;
     in
@@ -246,11 +270,11 @@ let
       in
       if stringLength name > limit then
         [
-          "${who entry}${title entry.object}: metadata.name: ${toString (stringLength name)} characters; at most ${toString limit} for a ${kind}"
+          "${subjectOf entry}: metadata.name: ${toString (stringLength name)} characters; at most ${toString limit} for a ${kind}"
         ]
       else if match nameRegex name == null && !(rbac ? ${kind}) then
         [
-          "${who entry}${title entry.object}: metadata.name: not a valid name; expected lower-case letters, digits, '-' and '.'"
+          "${subjectOf entry}: metadata.name: not a valid name; expected lower-case letters, digits, '-' and '.'"
         ]
       else
         [ ]
@@ -269,11 +293,11 @@ let
         [ ]
       else if found.scope == "Namespaced" && !has then
         [
-          "${who entry}${title entry.object}: metadata.namespace: required, because ${entry.object.kind} is a namespaced kind"
+          "${subjectOf entry}: metadata.namespace: required, because ${entry.object.kind} is a namespaced kind"
         ]
       else if found.scope == "Cluster" && has then
         [
-          "${who entry}${title entry.object}: metadata.namespace: ${entry.object.kind} is a cluster-wide kind; leave the namespace out"
+          "${subjectOf entry}: metadata.namespace: ${entry.object.kind} is a cluster-wide kind; leave the namespace out"
         ]
       else
         [ ]
@@ -320,7 +344,7 @@ let
             resource = head (tooMuch pool);
           in
           [
-            "${who entry}${title entry.object}: asks for ${builtins.toJSON (sum spec resource)} of ${resource} in one pod, but a node of pool ${pool} has ${
+            "${subjectOf entry}: asks for ${builtins.toJSON (sum spec resource)} of ${resource} in one pod, but a node of pool ${pool} has ${
               toString nodePools.${pool}.allocatable.${resource}
             }; ask for less, or name another nodePool"
           ];
@@ -336,7 +360,14 @@ let
         let
           verdict = check.check entry.object;
         in
-        if verdict == null then [ ] else [ "${who entry}${title entry.object}: ${check.name}: ${verdict}" ]
+        if verdict == null then
+          [ ]
+        else if isString verdict then
+          [ "${subjectOf entry}: ${check.name}: ${verdict}" ]
+        else
+          [
+            "checks: ${check.name}: expected null or a message, found ${describe.found verdict} for ${title entry.object}"
+          ]
       ) entries
     ) checks;
 in

@@ -5,6 +5,7 @@
   nearest,
   images,
   checkObjects,
+  mergeArgs,
   # name of a requirement -> { summary, version, url, crds, builder ? }
   requirements,
   # name of a builder -> builder
@@ -39,7 +40,7 @@ let
   inherit (import ./finalise.nix) finalise withoutNulls;
   inherit (import ./patch.nix { inherit nearest; }) applyPatches;
   quantity = import ../kubernetes/quantity.nix;
-  checks = import ./checks.nix { inherit nearest quantity; };
+  checks = import ./checks.nix { inherit nearest quantity describe; };
   network = import ./network.nix;
   namespacesOf = import ./namespaces.nix;
   waves = import ./waves.nix;
@@ -90,7 +91,7 @@ let
       throw (concatStringsSep "\n" (map (message: "${subject}: ${message}") messages));
 
   build =
-    config:
+    args: config:
     let
       subject = "${builder} ${config.name}";
       api = schema.forVersion config.kubernetesVersion;
@@ -268,16 +269,15 @@ let
         namespaceEntries ++ componentEntries ++ policyEntries ++ extraEntries
       );
 
-      # Checksums and hashed names, then images, then the schema: the order in which each sees what the last one did.
+      # Images, then checksums and hashed names, then the schema: each sees what the last one did. A Job with an image from
+      # another registry is another Job.
+      rewriter = imagesOf.rewriter config.images;
+      rewritten = rewriter.entries components patched.entries;
       finalised =
         let
-          objects = finalise (map (found: found.object) patched.entries);
+          objects = finalise (map (found: found.object) rewritten);
         in
-        genList (index: elemAt patched.entries index // { object = elemAt objects index; }) (
-          length objects
-        );
-      rewriter = imagesOf.rewriter config.images;
-      rewritten = rewriter.entries components finalised;
+        genList (index: elemAt rewritten index // { object = elemAt objects index; }) (length objects);
 
       dependencies = mapAttrs (
         id: _:
@@ -295,23 +295,24 @@ let
 
       waveOf = waves.waveOf {
         inherit levels components;
-        preparedClaims = waves.claimsOfPreparation rewritten;
+        preparedClaims = waves.claimsOfPreparation finalised;
       };
 
-      checkedObjects = checkObjects api subject (map (found: found.object) rewritten);
+      checkedObjects = checkObjects api subject (map (found: found.object) finalised);
       checkedEntries = genList (
         index:
         let
-          found = elemAt rewritten index;
+          found = elemAt finalised index;
         in
         {
           inherit (found) component;
+          patches = (note found.object).patches or [ ];
           object = elemAt checkedObjects index;
           wave = waveOf found;
           rank = waves.rankInWave found.object;
           home = if found.component == null then null else components.${found.component}.namespace;
         }
-      ) (length rewritten);
+      ) (length finalised);
 
       # A Secret for a store that is named by its host alone becomes a copy of what the store's component declares.
       storesByHost = groupBy (id: components.${id}.namespace) (
@@ -357,12 +358,17 @@ let
           ) secret.keys;
         };
       declaredSecrets = concatMap (id: map followed components.${id}.secrets) ids;
-      secretTable = listToAttrs (
-        map (secret: {
-          name = "${secret.namespace}/${secret.name}";
-          value = secret;
-        }) declaredSecrets
-      );
+      # Two components may read different keys of one Secret: it has all of them, each as its first reader says.
+      secretTable = mapAttrs (
+        _: declared:
+        if length declared == 1 then
+          head declared
+        else
+          head declared
+          // {
+            keys = map head (attrValues (groupBy (key: key.key) (concatMap (secret: secret.keys) declared)));
+          }
+      ) (groupBy (secret: "${secret.namespace}/${secret.name}") declaredSecrets);
 
       endpointTable = listToAttrs (
         concatMap (
@@ -484,9 +490,17 @@ let
         {
           inherit (found) object component;
           inherit wave;
-          file = files.path wave found;
+          file = pathOf wave found;
         }
       ) sorted;
+      # `a-b/c` and `a/b-c` would share a file: such objects have a hash of what they are in its name.
+      paths = groupBy (found: files.path waveByNumber.${toString found.wave} found) sorted;
+      pathOf =
+        wave: found:
+        let
+          path = files.path wave found;
+        in
+        if length paths.${path} == 1 then path else files.distinct path (checks.identity found.object);
 
       objects = map (found: found.object) final;
 
@@ -617,8 +631,13 @@ let
 
         gitops = gitops self;
 
+        /**
+          The platform with other arguments: a set that is merged over the old ones at every level, or a function of the old
+          ones, with their defaults.
+        */
         override =
-          change: mkPlatform (if builtins.isFunction change then change config else config // change);
+          change:
+          mkPlatform (if builtins.isFunction change then change config else mergeArgs compiled args change);
       };
     in
     self;
@@ -658,7 +677,7 @@ let
     else if !(compiled.accepts args) then
       throw (describe.report subject problems)
     else
-      build config;
+      build args config;
 in
 {
   _type = "builder";

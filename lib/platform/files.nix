@@ -26,6 +26,13 @@ in
 {
   inherit folder;
 
+  # A path that several objects would have, told apart by what they are.
+  distinct =
+    path: identity:
+    "${substring 0 (builtins.stringLength path - 5) path}-${
+      substring 0 8 (builtins.hashString "sha256" identity)
+    }.yaml";
+
   /**
     The path of an entry: wave, component, kind and name; stable, so that a Git diff shows exactly the change.
 

@@ -6,8 +6,8 @@ let
 
   requirementOrObject = types.pattern {
     name = "requirement, host or object";
-    expected = "a requirement (\"cert-manager\"), a host (\"db.example.com\"), or an object (\"Secret ml/db\")";
-    regex = "[A-Za-z0-9][A-Za-z0-9.*-]*( [a-z0-9*][a-z0-9.*-]*/[A-Za-z0-9*][A-Za-z0-9.:*-]*)?";
+    expected = "a requirement (\"cert-manager\"), a host (\"db.example.com\"), or an object (\"Secret ml/db\", \"Namespace ml\")";
+    regex = "[A-Za-z0-9*][A-Za-z0-9.*-]*( ([a-z0-9*][a-z0-9.*-]*/)?[A-Za-z0-9*][A-Za-z0-9.:*-]*)?";
   };
 
   object = types.mkType {
@@ -53,7 +53,7 @@ in
       "Secret ml-platform/registry"
       "db.example.com"
     ];
-    description = "What the cluster has already: requirements by name, hosts, or objects as \"Kind namespace/name\" (`*` stands for anything).";
+    description = "What the cluster has already: requirements by name, hosts, or objects as \"Kind namespace/name\", \"Kind name\" where the kind is cluster-wide (`*` stands for anything).";
   };
   operators.install = option {
     type = types.bool;

@@ -81,7 +81,8 @@ let
             set
             // listToAttrs (
               map (name: {
-                inherit name;
+                # The user may have called something else by the operator's name.
+                name = if set ? ${name} then "${name}-operator" else name;
                 value = build requirements.${name}.builder;
               }) added
             )
