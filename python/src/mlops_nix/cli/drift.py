@@ -58,7 +58,7 @@ def command(output: Any, **values: Any) -> int:
                     console.answer(f"    {field}")
             if found:
                 console.answer(
-                    f"{len(found)} of {len(desired.items)} objects drifted; `mlops-nix apply` sets them back"
+                    f"{len(found)} of {len(desired.items)} objects drifted; `mlops-nix apply` sets back what the set names"
                 )
             else:
                 console.done(f"{desired.name}: nothing drifted ({len(desired.items)} objects)")

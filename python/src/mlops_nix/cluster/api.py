@@ -501,8 +501,10 @@ def error_of(answer: Answer, subject: str) -> ApiError:
         answer: The answer.
         subject: What was done: ``read the inventory ml/mlops-nix-acme``.
     """
+    forbidden = answer.outcome is Outcome.FORBIDDEN
     return ApiError(
         f"cannot {subject}: {answer.message or answer.outcome.value}",
         status=answer.status,
         http_status=answer.http_status,
+        hint="`mlops-nix doctor --rbac` prints the Role that a set needs" if forbidden else None,
     )

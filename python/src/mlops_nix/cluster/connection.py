@@ -55,6 +55,10 @@ class Cluster:
     def discovery(self, found: Discovery) -> None:
         self._discovery = found
 
+    def forget(self) -> None:
+        """Ask anew what the server serves, the next time that it matters."""
+        self._discovery = None
+
     @property
     def version(self) -> tuple[int, int]:
         """Major and minor version of the server."""

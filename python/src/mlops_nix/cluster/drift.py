@@ -35,6 +35,23 @@ _HANDS = re.compile(
 )
 
 
+# Kinds that controllers, provisioners and injectors complete by design.
+_COMPLETED = frozenset(
+    {
+        "APIService",
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "Pod",
+        "ServiceAccount",
+        "ValidatingWebhookConfiguration",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DriftedField:
     """A field that is not as the set says.
@@ -192,7 +209,9 @@ def added_by_hand(live: KubernetesObject, mask: Mask) -> list[DriftedField]:
     """Find fields that a person or another tool added, and of which the set says nothing."""
     found: dict[str, DriftedField] = {}
     ours = {path for path, owner in fields.owners(live) if owner.manager == MANAGER and owner.operation == "Apply"}
-    core = "." not in str(live.get("apiVersion", "")).partition("/")[0] or ".k8s.io/" in str(live.get("apiVersion", ""))
+    group = str(live.get("apiVersion", "")).rpartition("/")[0]
+    # In a custom resource, operators of any name fill in what they like.
+    core = ("." not in group or group.endswith(".k8s.io")) and live.get("kind") not in _COMPLETED
     masked = mask.object(live)
     for path, owner in fields.owners(live):
         if (

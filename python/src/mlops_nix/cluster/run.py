@@ -104,7 +104,8 @@ class Run:
     def run(self) -> Report:
         """Do it."""
         self._api.listener(events.Started(set=self._desired.name, operation="apply", server=self._cluster.server))
-        self._cluster.discovery = self._cluster.discovery
+        # A program may keep its connection for days, while CRDs come and go.
+        self._cluster.forget()
         self._api.deadline = self._deadline
         prepared = self._prepare()
         self._announce(prepared)
