@@ -9,7 +9,7 @@
   serving,
 }:
 let
-  inherit (builtins) concatLists filter;
+
   rbac = import ./rbac.nix;
   webhooks = import ./webhooks.nix { inherit k8s namespace selfLabels; };
 

@@ -12,14 +12,12 @@ let
     attrNames
     concatMap
     concatStringsSep
-    filter
     isAttrs
     isList
     intersectAttrs
     listToAttrs
     map
     mapAttrs
-    removeAttrs
     toJSON
     typeOf
     ;

@@ -6,7 +6,7 @@
   selfLabels,
 }:
 let
-  inherit (builtins) map match head;
+  inherit (builtins) match head;
   optional =
     name: value: empty:
     if value == empty then { } else { ${name} = value; };

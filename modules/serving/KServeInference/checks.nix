@@ -16,19 +16,15 @@ let
     filter
     genList
     head
-    isString
     length
     listToAttrs
     map
     match
-    removeAttrs
     stringLength
     toString
     ;
 
   problem = when: path: message: { inherit when path message; };
-
-  indexed = f: list: concatLists (genList (index: f index (elemAt list index)) (length list));
 
   partNames = [
     "predictor"

@@ -14,7 +14,6 @@ let
     genList
     isAttrs
     length
-    listToAttrs
     map
     mapAttrs
     removeAttrs
@@ -235,8 +234,6 @@ in
         }
       ]
       ++ builtins.concatMap (problemsOf "inferenceGraph" graph.nodes) (attrNames graph.nodes);
-
-  nameOf = name: graph: if graph.name == null then "${name}-graph" else graph.name;
 
   render =
     {

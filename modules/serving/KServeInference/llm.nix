@@ -8,7 +8,6 @@ let
   inherit (builtins)
     attrNames
     filter
-    isAttrs
     map
     removeAttrs
     ;

@@ -6,15 +6,10 @@
 }:
 let
   inherit (builtins)
-    all
-    concatLists
-    elemAt
-    genList
     isAttrs
     isInt
     isList
     isString
-    length
     map
     ;
 

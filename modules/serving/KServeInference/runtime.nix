@@ -2,18 +2,15 @@
 let
   inherit (builtins)
     attrNames
-    concatLists
     concatMap
     concatStringsSep
     elem
     filter
     head
-    isString
     listToAttrs
     map
     mapAttrs
     sort
-    toString
     ;
   inherit (import ../../../lib/text/nearest.nix) nearest suggest;
   table = import ../KServe/runtimes.nix;

@@ -3,11 +3,8 @@
 let
   inherit (builtins)
     elemAt
-    filter
     fromJSON
     head
-    isAttrs
-    isString
     map
     match
     ;

@@ -2,7 +2,6 @@
 let
   inherit (builtins)
     all
-    attrNames
     elem
     filter
     fromJSON
@@ -317,6 +316,26 @@ in
         settings.multiNode.customGPUResourceTypeList = [ "acme.com/gpu" ];
       };
       expected.customGPUResourceTypeList = [ "acme.com/gpu" ];
+    };
+    testMirrorReachesConfigurationRuntimesAndControllers = {
+      expr =
+        let
+          found = (platform { } { images.mirror."docker.io" = "registry.example.com/hub"; }).objects;
+          of = kind: name: head (filter (object: object.kind == kind && object.metadata.name == name) found);
+        in
+        {
+          agent = (fromJSON (of "ConfigMap" "inferenceservice-config").data.agent).image;
+          runtime = (head (of "ClusterServingRuntime" "kserve-sklearnserver").spec.containers).image;
+          initializer = (of "ClusterStorageContainer" "default").spec.container.image;
+          controller =
+            (head (of "Deployment" "kserve-controller-manager").spec.template.spec.containers).image;
+        };
+      expected = {
+        agent = "registry.example.com/hub/kserve/agent:v0.20.0";
+        runtime = "registry.example.com/hub/kserve/sklearnserver:v0.20.0";
+        initializer = "registry.example.com/hub/kserve/storage-initializer:v0.20.0";
+        controller = "registry.example.com/hub/kserve/kserve-controller:v0.20.0";
+      };
     };
     testArtExplainerIsPinned = {
       expr = (configuration "explainers" { }).art;

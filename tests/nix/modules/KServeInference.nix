@@ -2,9 +2,7 @@
 let
   inherit (builtins)
     attrNames
-    elem
     filter
-    fromJSON
     head
     length
     map
@@ -104,7 +102,6 @@ let
         "kserve-llm-templates"
       ];
     };
-  named = name: list: head (filter (item: item.name == name) list);
 in
 {
   shapes = {
