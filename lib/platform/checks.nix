@@ -329,12 +329,28 @@ let
         let
           template = templateOf entry.object;
           inherit (template) spec;
-          candidates = filter (mayRunOn spec) pools;
+          # A pod that names all labels of a pool means that pool; else every pool that they don't rule out.
+          meant = filter (
+            pool:
+            let
+              inherit (nodePools.${pool}) selector;
+            in
+            selector != { } && intersectAttrs selector (spec.nodeSelector or { }) == selector
+          ) pools;
+          candidates = if meant != [ ] then meant else filter (mayRunOn spec) pools;
+          # A device that a pool does not list is not there.
+          devices = filter (resource: match ".+/.+" resource != null) (
+            concatMap (container: attrNames (container.resources.limits or { })) (spec.containers or [ ])
+          );
           tooMuch =
             pool:
-            filter (resource: sum spec resource > quantity.toNumber nodePools.${pool}.allocatable.${resource}) (
-              attrNames nodePools.${pool}.allocatable
-            );
+            let
+              inherit (nodePools.${pool}) allocatable;
+            in
+            filter (resource: sum spec resource > quantity.toNumber allocatable.${resource}) (
+              attrNames allocatable
+            )
+            ++ filter (resource: !(allocatable ? ${resource})) devices;
         in
         if template == null || candidates == [ ] || any (pool: tooMuch pool == [ ]) candidates then
           [ ]
@@ -345,7 +361,7 @@ let
           in
           [
             "${subjectOf entry}: asks for ${builtins.toJSON (sum spec resource)} of ${resource} in one pod, but a node of pool ${pool} has ${
-              toString nodePools.${pool}.allocatable.${resource}
+              nodePools.${pool}.allocatable.${resource} or "none"
             }; ask for less, or name another nodePool"
           ];
     in
