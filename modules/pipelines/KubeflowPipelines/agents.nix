@@ -127,7 +127,7 @@ shape.identity {
                 {
                   NAMESPACE_SELF = k8s.field "metadata.namespace";
                   SERVICE_ACCOUNT_NAME = k8s.field "spec.serviceAccountName";
-                  USER_IDENTITY_HEADER = shape.optional "pipeline-install-config" "USERID_HEADER";
+                  USER_IDENTITY_HEADER = shape.optional "USERID_HEADER";
                 }
               else
                 { }

@@ -48,10 +48,8 @@ let
 
   env = [
     {
-      KUBEFLOW_USERID_HEADER =
-        if plan.multiUser then optional "pipeline-install-config" "USERID_HEADER" else null;
-      KUBEFLOW_USERID_PREFIX =
-        if plan.multiUser then optional "pipeline-install-config" "USERID_PREFIX" else null;
+      KUBEFLOW_USERID_HEADER = if plan.multiUser then optional "USERID_HEADER" else null;
+      KUBEFLOW_USERID_PREFIX = if plan.multiUser then optional "USERID_PREFIX" else null;
     }
     {
       PUBLISH_LOGS = if config.logging.enabled then "true" else "false";
@@ -95,12 +93,12 @@ let
       V2_DRIVER_IMAGE = images.driver;
       V2_LAUNCHER_IMAGE = images.launcher;
       COMPILED_PIPELINE_SPEC_PATCH = "{}";
-      DEFAULT_SECURITY_CONTEXT_RUN_AS_USER = optional "pipeline-install-config" "defaultSecurityContextRunAsUser";
-      DEFAULT_SECURITY_CONTEXT_RUN_AS_GROUP = optional "pipeline-install-config" "defaultSecurityContextRunAsGroup";
-      DEFAULT_SECURITY_CONTEXT_RUN_AS_NON_ROOT = optional "pipeline-install-config" "defaultSecurityContextRunAsNonRoot";
-      DEFAULT_SECURITY_CONTEXT_HOST_USERS = optional "pipeline-install-config" "defaultSecurityContextHostUsers";
-      BLOCK_V1_PIPELINES = optional "pipeline-install-config" "BLOCK_V1_PIPELINES";
-      V1_ALLOWED_NAMESPACES = optional "pipeline-install-config" "V1_ALLOWED_NAMESPACES";
+      DEFAULT_SECURITY_CONTEXT_RUN_AS_USER = optional "defaultSecurityContextRunAsUser";
+      DEFAULT_SECURITY_CONTEXT_RUN_AS_GROUP = optional "defaultSecurityContextRunAsGroup";
+      DEFAULT_SECURITY_CONTEXT_RUN_AS_NON_ROOT = optional "defaultSecurityContextRunAsNonRoot";
+      DEFAULT_SECURITY_CONTEXT_HOST_USERS = optional "defaultSecurityContextHostUsers";
+      BLOCK_V1_PIPELINES = optional "BLOCK_V1_PIPELINES";
+      V1_ALLOWED_NAMESPACES = optional "V1_ALLOWED_NAMESPACES";
       # The server does not start without them. Kubernetes would set them from a Service that may not be there.
       ML_PIPELINE_VISUALIZATIONSERVER_SERVICE_HOST = "ml-pipeline-visualizationserver";
       ML_PIPELINE_VISUALIZATIONSERVER_SERVICE_PORT = "8888";

@@ -123,12 +123,7 @@ else
             ingress = [
               {
                 from = [ { podSelector.matchLabels = k8s.selector "ml-pipeline"; } ];
-                ports = [
-                  {
-                    port = 3306;
-                    protocol = "TCP";
-                  }
-                ];
+                ports = [ (shape.tcp 3306) ];
               }
             ];
           };

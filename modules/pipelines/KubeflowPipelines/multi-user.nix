@@ -423,10 +423,6 @@ let
   ]
   ++ onlyIf plan.cache [ (allow "service-cache-server" { app = "cache-server"; } [ { } ]) ];
 
-  port = number: {
-    port = number;
-    protocol = "TCP";
-  };
   policies = onlyIf config.networkPolicy.enabled [
     # Steps in profiles report to the API server and to ML Metadata; the mesh's gateway shows the interface.
     (k8s.object {
@@ -442,7 +438,7 @@ let
         ingress = [
           {
             from = [ { namespaceSelector.matchLabels."app.kubernetes.io/part-of" = "kubeflow-profile"; } ];
-            ports = map port [
+            ports = map shape.tcp [
               8888
               8887
               8080

@@ -104,13 +104,7 @@ let
             PIPELINES = "/pipelines";
             SSL_CERT_FILE = if plan.tls then "${shape.tls.directory}/ca.crt" else null;
           };
-          resources = {
-            requests = {
-              cpu = "10m";
-              memory = "64Mi";
-            };
-            limits.memory = "256Mi";
-          };
+          resources = shape.upTo "256Mi";
           mounts = {
             pipelines = {
               mountPath = "/pipelines";

@@ -36,13 +36,7 @@ let
               "${if store.secure then "https" else "http"}://${store.host}:${toString store.port}";
           HOME = "/tmp";
         };
-        resources = {
-          requests = {
-            cpu = "10m";
-            memory = "64Mi";
-          };
-          limits.memory = "256Mi";
-        };
+        resources = shape.upTo "256Mi";
         mounts = {
           programs = {
             mountPath = "/programs";

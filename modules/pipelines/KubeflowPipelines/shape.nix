@@ -19,16 +19,19 @@ let
 
   unprivileged = as: container: container // { security = as // (container.security or { }); };
 
-  small = {
+  # Resources of a small program of which upstream says nothing.
+  upTo = limit: {
     requests = {
       cpu = "10m";
       memory = "64Mi";
     };
-    limits.memory = "512Mi";
+    limits.memory = limit;
   };
+  small = upTo "512Mi";
 
-  from = name: key: {
-    configMapKeyRef = { inherit name key; };
+  tcp = port: {
+    inherit port;
+    protocol = "TCP";
   };
 
   deployment =
@@ -60,20 +63,28 @@ in
 {
   inherit
     deployment
-    from
     mark
     small
+    tcp
     unprivileged
+    upTo
     user
     ;
 
   named = name: { app = name; } // mark;
   component = name: { component = name; } // mark;
 
-  install = from "pipeline-install-config";
-  optional = name: key: {
+  # A variable's value from the settings of the installation, and the same where the key may be missing.
+  install = key: {
     configMapKeyRef = {
-      inherit name key;
+      name = "pipeline-install-config";
+      inherit key;
+    };
+  };
+  optional = key: {
+    configMapKeyRef = {
+      name = "pipeline-install-config";
+      inherit key;
       optional = true;
     };
   };

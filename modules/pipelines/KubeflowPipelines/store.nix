@@ -34,10 +34,6 @@ let
     port = "s3";
   };
 
-  policyPort = port: {
-    inherit port;
-    protocol = "TCP";
-  };
 in
 if !plan.store.bundled then
   [ ]
@@ -198,7 +194,7 @@ else
             ingress = [
               {
                 from = [ { podSelector = { }; } ];
-                ports = [ (policyPort 8333) ];
+                ports = [ (shape.tcp 8333) ];
               }
             ]
             ++ (
@@ -208,13 +204,13 @@ else
                 [
                   {
                     from = [ { namespaceSelector.matchLabels."app.kubernetes.io/part-of" = "kubeflow-profile"; } ];
-                    ports = [ (policyPort 8333) ];
+                    ports = [ (shape.tcp 8333) ];
                   }
                   { from = [ { namespaceSelector.matchLabels."kubernetes.io/metadata.name" = "istio-system"; } ]; }
                   # Makes the keys of profiles.
                   {
                     from = [ { podSelector.matchLabels = shape.named "kubeflow-pipelines-profile-controller"; } ];
-                    ports = [ (policyPort 8111) ];
+                    ports = [ (shape.tcp 8111) ];
                   }
                 ]
             );

@@ -72,8 +72,8 @@ let
         ARTIFACTS_SERVICE_PROXY_NAME = "ml-pipeline-ui-artifact";
         ARTIFACTS_SERVICE_PROXY_PORT = "80";
         ENABLE_AUTHZ = "true";
-        KUBEFLOW_USERID_HEADER = optional "pipeline-install-config" "USERID_HEADER";
-        KUBEFLOW_USERID_PREFIX = optional "pipeline-install-config" "USERID_PREFIX";
+        KUBEFLOW_USERID_HEADER = optional "USERID_HEADER";
+        KUBEFLOW_USERID_PREFIX = optional "USERID_PREFIX";
       }
     else
       { };
@@ -135,10 +135,10 @@ else
                 # The program's own default is not what the workflow controller writes.
                 ARGO_KEYFORMAT = store.keyFormat;
                 DISABLE_GKE_METADATA = text (store.backend != "gcs");
-                ARTIFACT_NAMESPACE_OWNERSHIP_MODE = optional "pipeline-install-config" "ARTIFACT_NAMESPACE_OWNERSHIP_MODE";
-                ARTIFACT_NAMESPACE_KEY_PREFIX = optional "pipeline-install-config" "ARTIFACT_NAMESPACE_KEY_PREFIX";
-                CLUSTER_DOMAIN = optional "pipeline-install-config" "CLUSTER_DOMAIN";
-                ARTIFACTS_SERVICE_PROXY_ENABLED = optional "pipeline-install-config" "ARTIFACTS_PROXY_ENABLED";
+                ARTIFACT_NAMESPACE_OWNERSHIP_MODE = optional "ARTIFACT_NAMESPACE_OWNERSHIP_MODE";
+                ARTIFACT_NAMESPACE_KEY_PREFIX = optional "ARTIFACT_NAMESPACE_KEY_PREFIX";
+                CLUSTER_DOMAIN = optional "CLUSTER_DOMAIN";
+                ARTIFACTS_SERVICE_PROXY_ENABLED = optional "ARTIFACTS_PROXY_ENABLED";
                 # Kubernetes sets these from the Services only if they are there before the pod.
                 ML_PIPELINE_SERVICE_HOST = if plan.tls then "ml-pipeline.${namespace}" else "ml-pipeline";
                 ML_PIPELINE_SERVICE_PORT = "8888";
