@@ -66,12 +66,13 @@ let
     `wire`: per protocol, a function of the endpoint giving the section's own options
     `freeform`: type of the values of names that are not declared, or null
     `verify`: path -> arguments -> problems, asked when every option by itself is right
+    `needed`: arguments around the section -> whether it must be given, where that depends on them
     `finish`: filled section -> value, what the module sees
 
     # Type
 
     ```
-    section :: { options, wire ? {}, freeform ? null, verify ? null, finish ? null } -> Section
+    section :: { options, wire ? {}, freeform ? null, verify ? null, needed ? null, finish ? null } -> Section
     ```
   */
   section = fields: fields // { _type = "section"; };
@@ -144,6 +145,7 @@ let
     wire = { };
     freeform = null;
     verify = null;
+    needed = null;
     finish = null;
   };
 
@@ -176,6 +178,7 @@ let
       wire,
       freeform,
       verify,
+      needed,
       finish,
       ...
     }:
@@ -198,6 +201,9 @@ let
       undeclared = if freeform == null then _: false else freeform.accepts;
       requiredNames = filter (name: fields.${name}.required) names;
       requiredSet = pick requiredNames;
+      # Sections that other arguments make necessary.
+      dependent = filter (name: fields.${name}.needed or null != null) names;
+      lacking = args: filter (name: !(args ? ${name}) && fields.${name}.needed args) dependent;
 
       defaults = mapAttrs (
         _: field:
@@ -227,6 +233,7 @@ let
         isAttrs args
         && all (name: (checks.${name} or undeclared) args.${name}) (attrNames args)
         && attrNames (intersectAttrs requiredSet args) == requiredNames
+        && (dependent == [ ] || lacking args == [ ])
         && (verify == null || verify "" args == [ ]);
 
       explainUnknown =
@@ -313,7 +320,7 @@ let
             )
         ) (attrNames args)
         ++ concatMap (name: missing (join path name) fields.${name}) (
-          filter (name: !(args ? ${name})) requiredNames
+          filter (name: !(args ? ${name})) requiredNames ++ lacking args
         );
 
       # A required section that was left out: name the options in it.
@@ -351,6 +358,7 @@ let
     in
     {
       kind = "section";
+      inherit needed;
       accepts = if wired then args: plainAccepts (unwire args) else plainAccepts;
       inherit
         explain

@@ -389,7 +389,6 @@ in
     let
       inherit (scope) view;
       given = args.predictor or { };
-      shape = "{ model = { modelFormat, storageUri, … }; }, { containers = [ … ]; } or { spec.containers = [ … ]; }";
       present = [
         "predictor"
       ]
@@ -434,7 +433,6 @@ in
       ]
     else
       [
-        (problem (!view.hasPredictor) "predictor" "required option is missing; expected ${shape}")
         (problem
           (
             view.hasModel

@@ -131,7 +131,23 @@ in
       default = "Serverless";
       description = "On Knative, with scale to zero and traffic by revision, or as plain Deployments. It cannot be changed later.";
     };
-    inherit (parts) predictor transformer explainer;
+    predictor = section {
+      # A language model has a server of KServe's.
+      needed = args: (args.llm or null) == null;
+      verify =
+        path: args:
+        if args ? model || (args.containers or [ ]) != [ ] || (args.spec.containers or [ ]) != [ ] then
+          [ ]
+        else
+          [
+            {
+              inherit path;
+              message = "required option is missing; expected { model = { modelFormat, storageUri, … }; }, { containers = [ … ]; } or { spec.containers = [ … ]; }";
+            }
+          ];
+      options = parts.predictor;
+    };
+    inherit (parts) transformer explainer;
     canaryTraffic = option {
       type = types.percent;
       default = null;

@@ -293,7 +293,6 @@ let
       hasTransformer = present config.transformer;
       hasExplainer = present config.explainer || config.explainer.art.type != null;
       hasArt = config.explainer.art.type != null;
-      hasPredictor = hasModel || containers != [ ];
       entry = if present config.transformer then "transformer" else "predictor";
       port = firstPort serverPorts 8080;
       metricsReachable = metricsPort != null && any (port: port.containerPort == metricsPort) serverPorts;

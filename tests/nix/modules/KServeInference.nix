@@ -1000,6 +1000,12 @@ in
       name = "churn";
       namespace = "ml-prod";
     } "predictor: required option is missing; expected \\{ model = ";
+    testEverythingMissingIsSaidAtOnce =
+      says { }
+        "name: required option is missing.*\n *mkKServeInference: predictor: required option is missing";
+    testPredictorWithoutServer = says (
+      base // { predictor.minReplicas = 1; }
+    ) "predictor: required option is missing; expected \\{ model = ";
     testNameStartsWithALetter = says (
       base // { name = "3d-model"; }
     ) "name: \"3d-model\" starts with a digit";
