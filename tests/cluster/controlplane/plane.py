@@ -33,7 +33,7 @@ from .build import Unavailable
 from .client import APPLY, Api, Object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 START_SECONDS = 120.0
 """A busy machine needs far more than the usual 3 s; a component that died is noticed at once."""
@@ -48,6 +48,8 @@ USERS = {
 
 _STAGES = (
     "node/fast/node-initialize",
+    # Without it the nodes are NotReady after 50 s, and their pods with them.
+    "node/heartbeat/node-heartbeat",
     "pod/fast/pod-ready",
     "pod/fast/pod-complete",
     "pod/fast/pod-delete",
@@ -56,15 +58,15 @@ _STAGES = (
     "volume/fast/pvc-provision",
     "volume/fast/pvc-delete",
 )
-# Claims without a class bind to what kwok provisions; the class itself does nothing.
+# The name is the one that kwok's stages bind claims of; as the default class it serves claims that name none.
 _STORAGE_CLASS = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
     "metadata": {
-        "name": "standard",
+        "name": "kwok-volume",
         "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
     },
-    "provisioner": "kwok.x-k8s.io/simulated",
+    "provisioner": "kwok.x-k8s.io/volume",
     "volumeBindingMode": "Immediate",
 }
 NODE_CAPACITY = {"cpu": "64", "memory": "512Gi", "ephemeral-storage": "1Ti", "pods": "500", "nvidia.com/gpu": "8"}
@@ -83,6 +85,8 @@ class Process:
     name: str
     command: list[str]
     log: Path
+    called: str = ""
+    """The name that it believes to have, and writes fields under, where that is not the program's."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -144,8 +148,10 @@ class ControlPlane:
         """Start the component `name`, which is not running."""
         component = self.components[name]
         with component.log.open("ab") as log:
+            program, *arguments = component.command
             component.process = subprocess.Popen(
-                component.command,
+                [component.called or program, *arguments],
+                executable=program,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -251,11 +257,10 @@ class ControlPlane:
 
         Of a name that occurs twice (two projects' versions of one CRD) the first is installed.
         """
-        import yaml
-
+        loader = _yaml_loader()
         names = []
         for file in files:
-            for document in yaml.load_all(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            for document in loader(file.read_text()):
                 if not isinstance(document, dict) or document.get("kind") != "CustomResourceDefinition":
                     continue
                 document.pop("status", None)
@@ -276,6 +281,17 @@ class ControlPlane:
                 what=f"CRD {name} established",
             )
         return names
+
+
+def _yaml_loader() -> Callable[[str], Iterator[Any]]:
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """Reads `=` as the text that it is to Kubernetes, not as YAML 1.1's value key."""
+
+    Loader.add_constructor("tag:yaml.org,2002:value", Loader.construct_yaml_str)
+    # The safe loader, with one tag more.
+    return lambda text: yaml.load_all(text, Loader=Loader)
 
 
 def write_kubeconfig(path: Path, cluster: Object, token: str, namespace: str | None = None) -> Path:
@@ -326,6 +342,7 @@ def running(
     nodes: int = 0,
     audit: bool = False,
     server_flags: Sequence[str] = (),
+    service_range: str = "10.0.0.0/16",
     crds: Sequence[Path] = (),
     build_programs: bool = True,
 ) -> Iterator[ControlPlane]:
@@ -339,6 +356,8 @@ def running(
             a default StorageClass whose claims bind.
         audit: record every request; read with `ControlPlane.audit()`.
         server_flags: further flags of kube-apiserver.
+        service_range: addresses of Services; a range of the loopback network lets the API server reach webhooks
+            that a test plays.
         crds: files with CustomResourceDefinitions to install.
         build_programs: build the programs where they are not cached.
 
@@ -361,6 +380,7 @@ def running(
             plane,
             audit=audit,
             server_flags=server_flags,
+            service_range=service_range,
             controllers=controllers or nodes > 0,
             scheduler=scheduler or nodes > 0,
             kwok=nodes > 0,
@@ -405,7 +425,14 @@ def _bind_engineers(plane: ControlPlane) -> None:
 
 
 def _prepare(
-    plane: ControlPlane, *, audit: bool, server_flags: Sequence[str], controllers: bool, scheduler: bool, kwok: bool
+    plane: ControlPlane,
+    *,
+    audit: bool,
+    server_flags: Sequence[str],
+    service_range: str,
+    controllers: bool,
+    scheduler: bool,
+    kwok: bool,
 ) -> None:
     folder = plane.folder
     client, peer, secure = free_ports(3)
@@ -449,7 +476,7 @@ def _prepare(
         f"--service-account-signing-key-file={key}",
         "--authorization-mode=RBAC",
         f"--token-auth-file={tokens}",
-        "--service-cluster-ip-range=10.0.0.0/16",
+        f"--service-cluster-ip-range={service_range}",
         "--endpoint-reconciler-type=none",
         "--allow-privileged=true",
     ]
@@ -467,6 +494,8 @@ def _prepare(
             f"--root-ca-file={plane.ca}",
             "--leader-elect=false",
             "--secure-port=0",
+            # kwok binds claims; the real binder, which may not have seen the volume yet, would call them lost.
+            *(["--controllers=*,-persistentvolume-binder-controller"] if kwok else []),
         )
     if scheduler:
         component("kube-scheduler", f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
@@ -481,3 +510,5 @@ def _prepare(
             f"--server-address=127.0.0.1:{port}",
             *(f"--config={plane.programs / 'stages' / stage}.yaml" for stage in _STAGES),
         )
+        # What it writes is the kubelet's and the volume controller's on a real node: nobody should see a stranger.
+        plane.components["kwok"].called = "kubelet"
