@@ -191,7 +191,7 @@ class LiveView(Lines):
         """Print an event, and redraw the table."""
         match event:
             case events.WaveStarted():
-                self._wave, self._progress = event.wave, f"{event.objects} objects"
+                self._wave, self._progress = event.wave, f"{event.objects} object{'s' if event.objects != 1 else ''}"
             case events.Waiting():
                 self._wave, self._progress = event.wave, f"{event.ready} of {event.total} ready"
             case events.Readiness():
@@ -214,9 +214,21 @@ class LiveView(Lines):
         if not self._started:
             show()
             return
-        self._live.stop()
-        show()
-        self._live.start()
+        import io
+
+        from rich.text import Text
+
+        written = io.TextIOWrapper(
+            io.BytesIO(), encoding=self.console.stderr.encoding, errors="replace", write_through=True
+        )
+        stream, self.console.stderr = self.console.stderr, written
+        try:
+            show()
+        finally:
+            self.console.stderr = stream
+        written.seek(0)
+        if text := written.read().rstrip("\n"):
+            self._rich.print(Text.from_ansi(text))
 
     def _draw(self) -> None:
         from rich.spinner import Spinner

@@ -25,12 +25,13 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.answer(summary(plan.counts()))
 
 
-def confirmation(session: Session, *, yes: bool) -> Callable[[Plan], bool]:
+def confirmation(session: Session, *, yes: bool, question: str = "Apply this?") -> Callable[[Plan], bool]:
     """Give what shows a plan and asks for a yes.
 
     Args:
         session: The session.
         yes: The user said yes on the command line.
+        question: What is asked.
     """
     from mlops_nix.console import is_terminal
     from mlops_nix.errors import InputError
@@ -50,7 +51,7 @@ def confirmation(session: Session, *, yes: bool) -> Callable[[Plan], bool]:
         import sys
 
         if not console.json and is_terminal(sys.stdin) and is_terminal(console.stderr):
-            return session.ask("Apply this?")
+            return session.ask(question)
         if deletes:
             raise InputError(
                 f"{len(deletes)} objects would be deleted, and nobody can be asked: {', '.join(str(step.ref) for step in deletes[:5])}",

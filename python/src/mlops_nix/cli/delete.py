@@ -116,7 +116,7 @@ def command(
             timeout=timeout,
             lock_timeout=lock_timeout,
             inventory_namespace=set_choice.inventory_namespace,
-            confirm=confirmation(session, yes=yes),
+            confirm=confirmation(session, yes=yes, question="Delete this?"),
         )
         kept = [result for result in report.results if result.action == "kept"]
         if kept and not console.json:
