@@ -425,6 +425,9 @@ in
           "podDisruptionBudget"
         ]
       ++ [
+        (problem (stringLength "${name}-kserve-workload-svc" > 63) "name"
+          "${toString (stringLength name)} characters; at most 43 for a language model (its Service is NAME-kserve-workload-svc)"
+        )
         (problem (
           config.llm.replicas != null && config.llm.scaling != { }
         ) "llm.replicas" "replicas and llm.scaling exclude each other")

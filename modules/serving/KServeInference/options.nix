@@ -174,7 +174,7 @@ let
     "rps"
   ];
 
-  pods = what: {
+  pods = what: added: {
     spec = option {
       type = podSpec;
       default = null;
@@ -189,7 +189,7 @@ let
     containers = option {
       type = containers;
       default = [ ];
-      description = "Containers of the ${what}; the first is the server.";
+      description = "Containers of the ${what}; the first is the server.${added}";
     };
   };
 
@@ -352,7 +352,7 @@ in
     ;
 
   predictor =
-    pods "predictor"
+    pods "predictor" ""
     // scaling
     // {
       inherit model;
@@ -372,10 +372,12 @@ in
       };
     };
 
-  transformer = pods "transformer" // scaling;
+  transformer =
+    pods "transformer" " KServe adds --model_name, --predictor_host, --http_port (and --protocol, --workers) to its arguments; the image must take them."
+    // scaling;
 
   explainer =
-    pods "explainer"
+    pods "explainer" " KServe adds --model_name, --predictor_host and --http_port to its arguments; the image must take them."
     // scaling
     // {
       art = {

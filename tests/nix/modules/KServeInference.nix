@@ -1006,6 +1006,11 @@ in
     testPredictorWithoutServer = says (
       base // { predictor.minReplicas = 1; }
     ) "predictor: required option is missing; expected \\{ model = ";
+    testNameOfALanguageModelLeavesRoomForItsService = says {
+      name = "a-language-model-with-a-rather-long-name-xyz";
+      namespace = "llm";
+      llm.model.uri = "hf://org/model";
+    } "name: 44 characters; at most 43 for a language model";
     testNameStartsWithALetter = says (
       base // { name = "3d-model"; }
     ) "name: \"3d-model\" starts with a digit";
