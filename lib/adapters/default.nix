@@ -59,7 +59,14 @@ in
     in
     listToAttrs (
       map (id: {
-        name = if id == "" then checked.name else id;
+        # What belongs to no component is the platform's own application; a component may have its name.
+        name =
+          if id != "" then
+            id
+          else if checked.components ? ${checked.name} then
+            "${checked.name}-platform"
+          else
+            checked.name;
         value = {
           createNamespace = false;
           yamls = map (entry: yaml.document entry.object) entries.${id};
@@ -85,13 +92,16 @@ in
     mapAttrs (
       _: objects:
       mapAttrs (
-        _: ofKind:
-        listToAttrs (
-          map (object: {
-            inherit (object.metadata) name;
-            value = object;
-          }) ofKind
-        )
+        kind: ofKind:
+        mapAttrs (
+          name: same:
+          if builtins.length same == 1 then
+            builtins.head same
+          else
+            throw "adapters.easykubenix: easykubenix tells objects apart by kind and name, and there are several of ${kind} ${name}: ${
+              builtins.concatStringsSep ", " (map (object: object.apiVersion) same)
+            }; rename one of them"
+        ) (groupBy (object: object.metadata.name) ofKind)
       ) (groupBy (object: object.kind) objects)
     ) byNamespace;
 

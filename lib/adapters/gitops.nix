@@ -1,6 +1,11 @@
 # A platform for Flux and Argo CD: the objects that point at a rendered folder, and what the folder's objects
 # must carry for it.
-{ options, yaml }:
+{
+  options,
+  yaml,
+  checkObjects,
+  schema,
+}:
 let
   inherit (builtins)
     any
@@ -42,7 +47,6 @@ let
       type = types.enum [
         "OCIRepository"
         "GitRepository"
-        "Bucket"
       ];
       derive =
         { config, ... }: if match "oci://.*" config.url != null then "OCIRepository" else "GitRepository";
@@ -186,45 +190,59 @@ let
       };
     };
 
-  builtinKind = apiVersion: match "[^./]*|[^./]*/.*|[^/]*[.]k8s[.]io/.*" apiVersion != null;
+  # Whether the kind comes with a CRD: groups under k8s.io, such as the Gateway API, may as well.
+  custom =
+    api: object:
+    let
+      known = api.kind object.apiVersion object.kind;
+    in
+    known == null || known.crd != null;
 
   # `set` is what `mlops-nix render` writes: the folder that the tool reads, with what its objects must carry.
-  bundle = platform: name: change: objects: {
-    _type = "gitops";
-    inherit objects;
-    set = platform.set // {
-      entries = map (
-        entry:
-        let
-          object = change entry;
-        in
-        {
-          inherit object;
-          inherit (entry) component file;
-          wave = entry.wave.number;
-          yaml = yaml.document object;
-        }
-      ) platform.entries;
+  bundle =
+    subject: platform: name: change: written:
+    let
+      objects = checkObjects (schema.forVersion platform.kubernetesVersion) subject written;
+      packageFor =
+        system:
+        derivation {
+          name = "${name}.yaml";
+          inherit system;
+          builder = "/bin/sh";
+          args = [
+            "-c"
+            ''while IFS= read -r line; do printf '%s\n' "$line"; done < ${toFile "objects.yaml" (unsafeDiscardStringContext (yaml.stream objects))} > "$out"''
+          ];
+          preferLocalBuild = true;
+          allowSubstitutes = false;
+        };
+    in
+    {
+      _type = "gitops";
+      inherit objects packageFor;
+      set = platform.set // {
+        entries = map (
+          entry:
+          let
+            object = change entry;
+          in
+          {
+            inherit object;
+            inherit (entry) component file;
+            wave = entry.wave.number;
+            yaml = yaml.document object;
+          }
+        ) platform.entries;
+      };
+      files = builtins.listToAttrs (
+        map (entry: {
+          name = entry.file;
+          value = yaml.document (change entry);
+        }) platform.entries
+      );
+      yaml = yaml.stream objects;
+      package = packageFor "x86_64-linux";
     };
-    files = builtins.listToAttrs (
-      map (entry: {
-        name = entry.file;
-        value = yaml.document (change entry);
-      }) platform.entries
-    );
-    yaml = yaml.stream objects;
-    package = derivation {
-      name = "${name}.yaml";
-      system = "x86_64-linux";
-      builder = "/bin/sh";
-      args = [
-        "-c"
-        ''while IFS= read -r line; do printf '%s\n' "$line"; done < ${toFile "objects.yaml" (unsafeDiscardStringContext (yaml.stream objects))} > "$out"''
-      ];
-      preferLocalBuild = true;
-      allowSubstitutes = false;
-    };
-  };
 
   # A shell variable in a ConfigMap must survive Flux' postBuild substitution, volumes must survive pruning.
   fluxObject =
@@ -241,7 +259,7 @@ let
     if all == { } then object else annotate all object;
 
   argocdObject =
-    wave: object:
+    api: wave: object:
     annotate (
       {
         "argocd.argoproj.io/sync-wave" = toString wave;
@@ -250,7 +268,7 @@ let
         let
           wanted =
             (if keep ? ${object.kind} then [ "Prune=false" ] else [ ])
-            ++ (if builtinKind object.apiVersion then [ ] else [ "SkipDryRunOnMissingResource=true" ]);
+            ++ (if custom api object then [ "SkipDryRunOnMissingResource=true" ] else [ ]);
         in
         if wanted == [ ] then
           { }
@@ -268,7 +286,7 @@ platform: {
     # Type
 
     ```
-    flux :: { url, kind ?, interval ?, … } -> { objects, yaml, package, files, set }
+    flux :: { url, kind ?, interval ?, … } -> { objects, yaml, package, packageFor, files, set }
     ```
   */
   flux =
@@ -359,7 +377,7 @@ platform: {
           );
         };
     in
-    bundle platform "${platform.name}-flux" (entry: fluxObject entry.object) (
+    bundle subject platform "${platform.name}-flux" (entry: fluxObject entry.object) (
       [ source ] ++ genList kustomization (length waves)
     );
 
@@ -369,76 +387,79 @@ platform: {
     # Type
 
     ```
-    argocd :: { repoURL, path, project ?, … } -> { objects, yaml, package, files, set }
+    argocd :: { repoURL, path, project ?, … } -> { objects, yaml, package, packageFor, files, set }
     ```
   */
   argocd =
     args:
     let
-      config = check "mkPlatform ${platform.name}: gitops.argocd" argocdOptions args (_: [ ]);
+      subject = "mkPlatform ${platform.name}: gitops.argocd";
+      config = check subject argocdOptions args (_: [ ]);
       name = if config.name == null then platform.name else config.name;
       webhooks = filter (
         object:
         object.kind == "ValidatingWebhookConfiguration" || object.kind == "MutatingWebhookConfiguration"
       ) platform.objects;
     in
-    bundle platform "${platform.name}-argocd" (entry: argocdObject entry.wave.number entry.object) [
-      {
-        apiVersion = "argoproj.io/v1alpha1";
-        kind = "Application";
-        metadata = {
-          inherit name;
-          inherit (config) namespace;
-        };
-        spec = {
-          inherit (config) project;
-          source = {
-            inherit (config) repoURL path targetRevision;
-            directory.recurse = true;
+    bundle subject platform "${platform.name}-argocd"
+      (entry: argocdObject (schema.forVersion platform.kubernetesVersion) entry.wave.number entry.object)
+      [
+        {
+          apiVersion = "argoproj.io/v1alpha1";
+          kind = "Application";
+          metadata = {
+            inherit name;
+            inherit (config) namespace;
           };
-          destination = {
-            inherit (config) server;
-          };
-          syncPolicy = {
-            syncOptions = [
-              "ServerSideApply=true"
-              "RespectIgnoreDifferences=true"
-            ];
-            retry = {
-              limit = 5;
-              backoff = {
-                duration = "10s";
-                factor = 2;
-                maxDuration = "3m";
-              };
+          spec = {
+            inherit (config) project;
+            source = {
+              inherit (config) repoURL path targetRevision;
+              directory.recurse = true;
             };
+            destination = {
+              inherit (config) server;
+            };
+            syncPolicy = {
+              syncOptions = [
+                "ServerSideApply=true"
+                "RespectIgnoreDifferences=true"
+              ];
+              retry = {
+                limit = 5;
+                backoff = {
+                  duration = "10s";
+                  factor = 2;
+                  maxDuration = "3m";
+                };
+              };
+            }
+            // (
+              if config.automated then
+                {
+                  automated = {
+                    inherit (config) prune;
+                    selfHeal = true;
+                  };
+                }
+              else
+                { }
+            );
           }
           // (
-            if config.automated then
-              {
-                automated = {
-                  inherit (config) prune;
-                  selfHeal = true;
-                };
-              }
-            else
+            if webhooks == [ ] then
               { }
+            else
+              {
+                # cert-manager and operators write the certificate there.
+                ignoreDifferences = map (object: {
+                  group = "admissionregistration.k8s.io";
+                  inherit (object) kind;
+                  inherit (object.metadata) name;
+                  jqPathExpressions = [ ".webhooks[]?.clientConfig.caBundle" ];
+                }) webhooks;
+              }
           );
         }
-        // (
-          if webhooks == [ ] then
-            { }
-          else
-            {
-              # cert-manager and operators write the certificate there.
-              ignoreDifferences = map (object: {
-                group = "admissionregistration.k8s.io";
-                inherit (object) kind;
-                inherit (object.metadata) name;
-                jqPathExpressions = [ ".webhooks[]?.clientConfig.caBundle" ];
-              }) webhooks;
-            }
-        );
-      }
-    ];
+      ];
 }

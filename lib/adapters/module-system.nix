@@ -26,18 +26,40 @@ let
     inherit text;
   };
 
+  # Several definitions of one option: attribute sets are merged at every level, lists follow one another, everything else
+  # must agree. A wire is one value.
+  mergeValues =
+    location: definitions:
+    let
+      values = map (definition: definition.value) definitions;
+      every = is: builtins.all is values;
+    in
+    if length definitions == 1 then
+      head values
+    else if every (value: isAttrs value && !(value ? _type)) then
+      mapAttrs (name: inner: mergeValues (location ++ [ name ]) inner) (
+        lib.zipAttrs (
+          map (
+            definition:
+            mapAttrs (_: value: {
+              inherit (definition) file;
+              inherit value;
+            }) definition.value
+          ) definitions
+        )
+      )
+    else if every builtins.isList then
+      builtins.concatLists values
+    else
+      lib.mergeEqualOption location definitions;
+
   typeOf =
     type:
     lib.mkOptionType {
       name = "mlops-nix";
       description = type.name;
       check = value: value == unset || value == null || type.accepts value;
-      merge =
-        location: definitions:
-        if length definitions == 1 then
-          (head definitions).value
-        else
-          lib.mergeEqualOption location definitions;
+      merge = mergeValues;
     };
 
   optionOf =
@@ -70,12 +92,7 @@ let
         name = "mlops-nix";
         description = "endpoint, or its options";
         check = value: value == unset || field.accepts value;
-        merge =
-          location: definitions:
-          if length definitions == 1 then
-            (head definitions).value
-          else
-            lib.mergeEqualOption location definitions;
+        merge = mergeValues;
       };
       default = unset;
       defaultText = literal "derived";
@@ -144,13 +161,32 @@ let
   # mkMLflowTracking -> MLflowTracking
   short = name: lib.removePrefix "mk" name;
 
-  components = lib.foldl' (
-    all: builder:
-    all
-    // mapAttrs (_: values: self.${builder} (given self.${builder}.compiled.fields values)) (
-      lib.filterAttrs (_: values: values.enable) config.mlops.${short builder}
-    )
-  ) { } (attrNames builders);
+  # name -> [{ from, component }], so that two components of one name are an error that names both places.
+  declaredComponents = lib.zipAttrs (
+    map (
+      builder:
+      mapAttrs (name: values: {
+        from = "mlops.${short builder}.${name}";
+        component = self.${builder} (given self.${builder}.compiled.fields values);
+      }) (lib.filterAttrs (_: values: values.enable) config.mlops.${short builder})
+    ) (attrNames builders)
+    ++ [
+      (mapAttrs (name: component: {
+        from = "mlops.components.${name}";
+        inherit component;
+      }) config.mlops.components)
+    ]
+  );
+
+  components = mapAttrs (
+    name: found:
+    if length found == 1 then
+      (head found).component
+    else
+      throw "two components have the name ${name}: ${
+        lib.concatStringsSep " and " (map (one: one.from) found)
+      }; give one of them another name"
+  ) declaredComponents;
 
   platformFields = removeAttrs self.mkPlatform.compiled.fields [ "components" ];
 in
@@ -171,6 +207,11 @@ in
         default = { };
         description = "Components beside those of the options above, such as those of your own modules.";
       };
+      built = lib.mkOption {
+        type = lib.types.attrsOf lib.types.raw;
+        readOnly = true;
+        description = "The components by name, to wire others to: `config.mlops.built.postgres.endpoints.sql`.";
+      };
       result = lib.mkOption {
         type = lib.types.raw;
         readOnly = true;
@@ -178,10 +219,8 @@ in
       };
     };
 
+  config.mlops.built = components;
   config.mlops.result = self.mkPlatform (
-    given platformFields config.mlops.platform
-    // {
-      components = components // config.mlops.components;
-    }
+    given platformFields config.mlops.platform // { inherit components; }
   );
 }

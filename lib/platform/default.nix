@@ -50,7 +50,14 @@ let
   inherit (import ./requirements.nix { inherit requirements nearest; }) resolve;
   yaml = import ../render/yaml.nix;
   derivations = import ../render/derivation.nix;
-  gitops = import ../adapters/gitops.nix { inherit options yaml; };
+  gitops = import ../adapters/gitops.nix {
+    inherit
+      options
+      yaml
+      checkObjects
+      schema
+      ;
+  };
 
   declaration = import ./options.nix { inherit options schema; };
   compiled = compile declaration;
