@@ -5,7 +5,7 @@
 */
 { ... }:
 let
-  inherit (builtins) mapAttrs readFile fromJSON;
+  inherit (builtins) mapAttrs;
   inherit (import ./text/nearest.nix) nearest;
 
   schema = import ./schema { };

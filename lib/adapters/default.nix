@@ -3,13 +3,10 @@
 let
   inherit (builtins)
     attrNames
-    concatMap
-    filter
     groupBy
     listToAttrs
     map
     mapAttrs
-    match
     ;
   yaml = self.yaml;
 

@@ -9,11 +9,9 @@
 let
   inherit (builtins)
     any
-    attrNames
     elemAt
     filter
     genList
-    head
     length
     map
     match

@@ -1,6 +1,6 @@
 # Where pods hide in objects, and how to reach them.
 let
-  inherit (builtins) concatMap map;
+  inherit (builtins) map;
 
   workloads = {
     Deployment = true;

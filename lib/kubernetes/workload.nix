@@ -3,13 +3,8 @@
 let
   inherit (builtins)
     attrNames
-    concatMap
-    filter
     head
-    isAttrs
     isList
-    listToAttrs
-    mapAttrs
     tail
     ;
   containers = import ./container.nix;

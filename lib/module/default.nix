@@ -19,12 +19,10 @@ let
     isFunction
     isList
     length
-    listToAttrs
     map
     mapAttrs
     match
     substring
-    tryEval
     ;
   inherit (options)
     compile

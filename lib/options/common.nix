@@ -255,7 +255,7 @@ let
       type = types.attrsOf types.string;
       default = { };
       example = {
-        "eks.amazonaws.com/role-arn" = "arn:aws:iam::123456789012:role/mlflow";
+        "eks.amazonaws.com/role-arn" = "arn:aws:iam::123456789012:role/app";
       };
       description = "Annotations of the ServiceAccount, such as a cloud identity.";
     };

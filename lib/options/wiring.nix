@@ -1,7 +1,7 @@
 # What a wired database or bucket means for the component that takes it: its options, and the Secrets that it
 # needs in its own namespace.
 let
-  inherit (builtins) concatMap filter;
+  inherit (builtins) filter;
 
   given = set: removeAttrs set (filter (name: set.${name} == null) (builtins.attrNames set));
 

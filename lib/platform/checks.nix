@@ -9,7 +9,6 @@ let
     all
     any
     attrNames
-    concatLists
     concatMap
     concatStringsSep
     filter

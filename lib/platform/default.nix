@@ -13,14 +13,11 @@
 }:
 let
   inherit (builtins)
-    all
     any
     attrNames
     attrValues
-    concatLists
     concatMap
     concatStringsSep
-    elem
     elemAt
     filter
     genList
@@ -33,11 +30,10 @@ let
     mapAttrs
     match
     removeAttrs
-    toJSON
     ;
   inherit (options) compile describe flatten;
-  inherit (import ../internal.nix) note plain;
-  inherit (import ./finalise.nix) finalise withoutNulls;
+  inherit (import ../internal.nix) note;
+  inherit (import ./finalise.nix) finalise;
   inherit (import ./patch.nix { inherit nearest; }) applyPatches;
   quantity = import ../kubernetes/quantity.nix;
   checks = import ./checks.nix { inherit nearest quantity describe; };

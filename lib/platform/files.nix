@@ -1,10 +1,7 @@
 # Where each object's text goes in a folder of files.
 let
   inherit (builtins)
-    groupBy
     head
-    length
-    map
     match
     replaceStrings
     substring

@@ -7,13 +7,11 @@ let
     attrValues
     concatLists
     concatMap
-    concatStringsSep
     filter
     fromJSON
     isAttrs
     isList
     isString
-    length
     listToAttrs
     map
     match

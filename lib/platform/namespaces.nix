@@ -3,13 +3,10 @@ let
   inherit (builtins)
     attrNames
     concatMap
-    concatStringsSep
     filter
     foldl'
     groupBy
-    head
     map
-    sort
     ;
   security = import ./security.nix;
   inherit (import ../kubernetes/pods.nix) templateOf;

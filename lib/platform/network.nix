@@ -4,11 +4,9 @@ let
     attrNames
     any
     concatLists
-    concatMap
     elemAt
     filter
     head
-    isString
     listToAttrs
     map
     match

@@ -4,7 +4,6 @@ let
   inherit (builtins)
     any
     attrNames
-    concatLists
     concatMap
     concatStringsSep
     elemAt
@@ -16,7 +15,6 @@ let
     isFunction
     isList
     length
-    listToAttrs
     mapAttrs
     toString
     ;

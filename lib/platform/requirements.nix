@@ -4,17 +4,14 @@
 let
   inherit (builtins)
     attrNames
-    attrValues
     concatLists
     concatMap
     concatStringsSep
     elem
     filter
     groupBy
-    head
     listToAttrs
     map
-    mapAttrs
     ;
 
   /**

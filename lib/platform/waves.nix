@@ -6,10 +6,8 @@ let
     concatMap
     concatStringsSep
     elem
-    elemAt
     filter
     foldl'
-    groupBy
     head
     listToAttrs
     map

@@ -49,10 +49,7 @@ let
           definitions.${localName reference};
       check =
         reference:
-        if isCore reference then
-          core.checks.${coreName reference}
-        else
-          checks.${localName reference};
+        if isCore reference then core.checks.${coreName reference} else checks.${localName reference};
 
       inherit (import ./accepts.nix { inherit constraintsOf definition check; }) compile;
       # A definition of a custom file may refer to one of the core file, and the walk goes on there.

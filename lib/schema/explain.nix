@@ -65,7 +65,9 @@ let
 
   problem = path: message: [ { inherit path message; } ];
 
-  wrongType = path: expected: value: problem path "expected ${expected}, found ${show value}";
+  wrongType =
+    path: expected: value:
+    problem path "expected ${expected}, found ${show value}";
 
   constrained =
     path: node: value:
@@ -88,10 +90,9 @@ let
       unknown = if node.open or false then { } else removeAttrs value (attrNames node.fields);
       missing = filter (name: !(value ? ${name})) (node.required or [ ]);
     in
-    concatMap (
-      name:
-      problem (field path name) "unknown field${suggest name (attrNames node.fields)}"
-    ) (attrNames unknown)
+    concatMap (name: problem (field path name) "unknown field${suggest name (attrNames node.fields)}") (
+      attrNames unknown
+    )
     ++ concatMap (name: problem (field path name) "required field is missing") missing
     ++ concatMap (name: explain (field path name) node.fields.${name} value.${name}) (
       attrNames (intersectAttrs node.fields value)
@@ -130,8 +131,7 @@ let
         genList (index: explain (item path index) node.items (elemAt value index)) (length value)
       );
     in
-    items
-    ++ (if items == [ ] && (node ? keys || node ? set) then duplicates path node value else [ ]);
+    items ++ (if items == [ ] && (node ? keys || node ? set) then duplicates path node value else [ ]);
 
   explain =
     path: node: value:

@@ -15,7 +15,6 @@ let
     filter
     foldl'
     head
-    map
     mapAttrs
     match
     toString
@@ -38,7 +37,8 @@ let
 
   customServed = mapAttrs (_: kinds: removeUnserved kinds) custom;
   removeUnserved =
-    kinds: builtins.removeAttrs kinds (filter (name: !(kinds.${name}.served or true)) (attrNames kinds));
+    kinds:
+    builtins.removeAttrs kinds (filter (name: !(kinds.${name}.served or true)) (attrNames kinds));
 
   served = core // mapAttrs (name: kinds: (core.${name} or { }) // kinds) customServed;
   apiVersionsOf = name: filter (api: served.${api} ? ${name}) (attrNames served);
@@ -46,7 +46,14 @@ let
   # Stable versions first, then beta, then alpha; of equals the newer.
   isStable = api: match ".*v[0-9]+" api != null;
   isBeta = api: match ".*beta[0-9]+" api != null;
-  rank = api: if isStable api then 2 else if isBeta api then 1 else 0;
+  rank =
+    api:
+    if isStable api then
+      2
+    else if isBeta api then
+      1
+    else
+      0;
   preferred =
     apis:
     foldl' (

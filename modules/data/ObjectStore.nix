@@ -8,7 +8,6 @@
 }:
 let
   inherit (builtins)
-    concatStringsSep
     elemAt
     filter
     genList
