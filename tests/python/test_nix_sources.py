@@ -25,7 +25,7 @@ def unused(text: str) -> list[str]:
         if found[1].strip() == "builtins" or found[1].strip().startswith("import"):
             taken += found[2].split()
     return [
-        name for name in taken if len(re.findall(rf"(?<![\w.'-]){re.escape(name)}(?![\w'-])", text)) < 2  # noqa: PLR2004
+        name for name in taken if len(re.findall(rf"(?<![\w.'-]){re.escape(name)}(?![\w'-])", text)) < 2
     ]
 
 
