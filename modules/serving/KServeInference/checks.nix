@@ -8,7 +8,6 @@ let
   inherit (builtins)
     any
     attrNames
-    concatLists
     concatMap
     concatStringsSep
     elem

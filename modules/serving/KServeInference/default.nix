@@ -367,10 +367,20 @@ in
         default = "knative-serving";
         description = "Namespace of Knative's activator and autoscaler, which network policies let in (Serverless mode).";
       };
+      networking = option {
+        type = types.enum [
+          "istio"
+          "kourier"
+        ];
+        default = "istio";
+        description = "Networking layer of Knative, as the operator has it: with istio calls go to NAME, with kourier to the predictor or transformer itself (Serverless mode).";
+      };
       gatewayNamespace = option {
         type = types.dnsLabel;
-        default = "istio-system";
-        description = "Namespace of Knative's gateway, which calls go through (Serverless mode); kourier-system with Kourier.";
+        derive =
+          { config, ... }: if config.knative.networking == "istio" then "istio-system" else "kourier-system";
+        defaultText = "istio-system or kourier-system, by `knative.networking`";
+        description = "Namespace of Knative's gateway, which calls go through (Serverless mode).";
       };
     };
   };

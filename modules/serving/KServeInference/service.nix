@@ -988,7 +988,9 @@ in
     }:
     let
       inherit (scope) view;
-      service = if view.standard then "${name}-${view.entry}" else name;
+      # KServe's own name for the whole service is a VirtualService of Istio's.
+      service =
+        if view.standard || config.knative.networking != "istio" then "${name}-${view.entry}" else name;
       host = "${service}.${namespace}.svc";
       http = {
         protocol = "kserve";

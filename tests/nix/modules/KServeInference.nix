@@ -360,11 +360,13 @@ in
         base
         standard
         (standard // { transformer.containers = [ (container "registry.example.com/t:1") ]; })
+        (base // { knative.networking = "kourier"; })
       ];
       expected = [
         "http://churn.ml-prod.svc"
         "http://churn-predictor.ml-prod.svc"
         "http://churn-transformer.ml-prod.svc"
+        "http://churn-predictor.ml-prod.svc"
       ];
     };
     testAgentStandsInFrontOfTheServer = {
@@ -1955,7 +1957,11 @@ in
         };
         "knative.gatewayNamespace" = {
           given = serverless;
-          to = "kourier-system";
+          to = "gateways";
+        };
+        "knative.networking" = {
+          given = serverless;
+          to = "kourier";
         };
         labels.to = {
           team = "ml";
