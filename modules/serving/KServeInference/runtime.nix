@@ -143,7 +143,7 @@ in
     else if chosen != [ ] then
       found (head chosen)
     else if withFormat == [ ] then
-      wrong "modelFormat" "no serving runtime knows the format ${format.name}; expected one of ${concatStringsSep ", " formats}${suggest format.name formats}; or name a runtime, or bring your own in runtimes"
+      wrong "modelFormat" "no serving runtime knows the format ${format.name}; expected one of ${concatStringsSep ", " formats}, a runtime by name, or one of your own in runtimes${suggest format.name formats}"
     else
       wrong "modelFormat" "no serving runtime takes ${describeFormat format} with protocol ${protocol} by itself; there are: ${listed}; set protocolVersion or runtime";
 
