@@ -130,6 +130,7 @@ in
                 click
                 jinja2
                 jsonschema-rs
+                msgspec
                 orjson
                 pyyaml
                 rich
