@@ -203,12 +203,12 @@ in
     // {
       platform = declared platformFields;
       components = lib.mkOption {
-        type = lib.types.attrsOf lib.types.raw;
+        type = lib.types.lazyAttrsOf lib.types.raw;
         default = { };
         description = "Components beside those of the options above, such as those of your own modules.";
       };
       built = lib.mkOption {
-        type = lib.types.attrsOf lib.types.raw;
+        type = lib.types.raw;
         readOnly = true;
         description = "The components by name, to wire others to: `config.mlops.built.postgres.endpoints.sql`.";
       };

@@ -478,6 +478,7 @@ in
 
   # What tests/python/test_option_schemas.py reads.
   schemas.testOfEveryType = {
+    schemas = mapAttrs (name: _: (typeOf name).schema) values;
     expr = attrNames (mapAttrs (name: _: builtins.toJSON (typeOf name).schema) values);
     expected = attrNames values;
   };
