@@ -48,6 +48,7 @@ let
     {
       name,
       ports,
+      namespace ? context.namespace,
       role ? "server",
       selector ? context.selector role,
       headless ? false,
@@ -62,6 +63,7 @@ let
       metadata = context.metadata {
         inherit
           name
+          namespace
           role
           labels
           annotations

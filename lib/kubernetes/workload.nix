@@ -164,6 +164,7 @@ let
 
   workloadFields = {
     name = null;
+    namespace = null;
     role = null;
     labels = null;
     annotations = null;
@@ -207,6 +208,7 @@ let
     kind: context: ownFields: build:
     {
       name,
+      namespace ? context.namespace,
       role ? "server",
       labels ? { },
       annotations ? { },
@@ -219,7 +221,12 @@ let
       apiVersion = "apps/v1";
       inherit kind;
       metadata = context.metadata {
-        inherit name role labels;
+        inherit
+          name
+          namespace
+          role
+          labels
+          ;
         annotations = ignoreAnnotation ignore // annotations;
       };
       spec = {
@@ -304,6 +311,7 @@ let
     context:
     {
       name,
+      namespace ? context.namespace,
       role ? "job",
       labels ? { },
       annotations ? { },
@@ -323,7 +331,12 @@ let
       apiVersion = "batch/v1";
       kind = "Job";
       metadata = context.metadata {
-        inherit name role labels;
+        inherit
+          name
+          namespace
+          role
+          labels
+          ;
         annotations = ignoreAnnotation ignore // annotations;
       };
       spec = {
@@ -368,6 +381,7 @@ let
     {
       name,
       schedule,
+      namespace ? context.namespace,
       role ? "job",
       labels ? { },
       annotations ? { },
@@ -398,7 +412,12 @@ let
       apiVersion = "batch/v1";
       kind = "CronJob";
       metadata = context.metadata {
-        inherit name role labels;
+        inherit
+          name
+          namespace
+          role
+          labels
+          ;
         annotations = ignoreAnnotation ignore // annotations;
       };
       spec = {

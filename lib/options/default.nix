@@ -16,7 +16,8 @@ let
     // references
     // patches
     // {
-      inherit (declare) submodule;
+      # With the types, so that `with types;` is all that a declaration needs.
+      inherit (declare) option section submodule;
     };
 in
 {

@@ -127,6 +127,8 @@ in
       "endpoint"
       "kubernetes"
       "mkType"
+      "option"
+      "section"
     ];
   };
 
