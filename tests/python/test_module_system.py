@@ -76,7 +76,7 @@ def test_message(message: str) -> None:
 
     # nixpkgs has changed its quotation marks over the years.
     def plain(text: str) -> str:
-        return " ".join(re.sub("[`'‘’\"]", "'", text).split())
+        return " ".join(re.sub("[`'\u2018\u2019\"]", "'", text).split())
 
     assert plain(message) in plain(run.stderr)
 

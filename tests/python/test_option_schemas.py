@@ -22,7 +22,7 @@ def schemas() -> dict[str, Any]:
     run = subprocess.run(
         [
             "nix-instantiate", "--eval", "--strict", "--json", "--expr",
-            f'((import {CHECKOUT}/tests/nix/options/types.nix) {{ mlops = import {CHECKOUT}/lib {{ }}; }}).schemas.testOfEveryType.schemas',
+            f"((import {CHECKOUT}/tests/nix/options/types.nix) {{ mlops = import {CHECKOUT}/lib {{ }}; }}).schemas.testOfEveryType.schemas",
         ],
         capture_output=True, timeout=60, check=True,
     )  # fmt: skip

@@ -53,7 +53,7 @@ NASTY: list[object] = [
 
 def scribble(random_: random.Random, depth: int = 0) -> object:
     """Give any JSON value, small."""
-    kind = random_.randrange(7 if depth < 2 else 5)  # noqa: PLR2004
+    kind = random_.randrange(7 if depth < 2 else 5)
     if kind == 0:
         return random_.choice([None, True, False])
     if kind == 1:
@@ -61,7 +61,7 @@ def scribble(random_: random.Random, depth: int = 0) -> object:
     if kind in {2, 3, 4}:
         letters = string.ascii_lowercase + "-./:_ A9%${}\\\"'\n"
         return "".join(random_.choice(letters) for _ in range(random_.randrange(0, 24)))
-    if kind == 5:  # noqa: PLR2004
+    if kind == 5:
         return [scribble(random_, depth + 1) for _ in range(random_.randrange(3))]
     names = ["name", "key", "host", "type", "cpu", "memory", "limits", "x"]
     return {random_.choice(names): scribble(random_, depth + 1) for _ in range(random_.randrange(3))}
