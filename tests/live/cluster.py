@@ -105,6 +105,7 @@ class Container:
     log: Path
     environment: dict[str, str]
     rights: list[str]
+    stop_signal: signal.Signals
 
     def main(self) -> int | None:
         """Process id of the container's first process, seen from outside."""
@@ -143,9 +144,10 @@ class Container:
             self.process.kill()
         self.process.wait(timeout=10)
 
-    def stop(self, seconds: float = 30) -> bool:
-        """Ask it to end; false where it had to be killed."""
-        self.signal(signal.SIGTERM)
+    def stop(self) -> bool:
+        """Ask it to end; false where it did not within the pod's grace period and had to be killed."""
+        seconds = self.pod.spec.get("terminationGracePeriodSeconds", 30)
+        self.signal(self.stop_signal)
         try:
             self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -288,6 +290,7 @@ class Pod:
         self.remove()
 
     def remove(self) -> None:
+        """End what still runs in the pod, and give its address back."""
         self.ready = False
         if self in self.cluster.pods:
             self.cluster.pods.remove(self)
@@ -322,6 +325,7 @@ class Cluster:
         self._numbers = itertools.count(2)
         self._addresses: dict[tuple[str, str], str] = {}
         self._listening: set[tuple[str, int]] = set()
+        self._servers: list[asyncio.Server] = []
         # Mount points, and sockets of servers, need short paths that other users can pass.
         self._roots = Path(f"/run/mlops-nix-live-{os.getpid()}-{random.token_hex(3)}")
         self._roots.mkdir(mode=0o755)
@@ -330,7 +334,9 @@ class Cluster:
         self._inside = ThreadPoolExecutor(max_workers=4, initializer=self._enter)
         self._loop = asyncio.new_event_loop()
         self._router = threading.Thread(target=self._route, daemon=True)
-        self._ip("link set lo up", "link add br0 type bridge", "addr add 10.96.0.1/16 dev br0", "link set br0 up")
+        # An address of its own: else the bridge takes that of a pod, and changes it when pods come and go.
+        bridge = "link add br0 address 02:00:0a:60:00:01 type bridge forward_delay 0"
+        self._ip("link set lo up", bridge, "addr add 10.96.0.1/16 dev br0", "link set br0 up")
         self._router.start()
         self.update(document, values)
 
@@ -394,10 +400,16 @@ class Cluster:
         self._enter()
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._close_connections())
         self._loop.close()
+
+    async def _close_connections(self) -> None:
+        for server in self._servers:
+            server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def _listen(self, service: Object, port: Object) -> None:
         address = self._addresses[service["metadata"]["namespace"], service["metadata"]["name"]]
@@ -407,16 +419,25 @@ class Cluster:
         turns = itertools.count()
 
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                pods = [pod for pod in self._chosen(service) if pod.ready]
-                if pods:
+            writers = [writer]
+            try:
+                if pods := [pod for pod in self._chosen(service) if pod.ready]:
                     pod = pods[next(turns) % len(pods)]
                     target = pod.port(port.get("targetPort", port["port"]))
-                    there = await asyncio.open_connection(pod.address, target)
-                    await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
-            writer.close()
+                    answers, there = await asyncio.open_connection(pod.address, target)
+                    writers.append(there)
+                    await asyncio.gather(self._pump(reader, there), self._pump(answers, writer))
+            except (OSError, asyncio.CancelledError):
+                # A pod that went away, or the end of the cluster.
+                pass
+            finally:
+                for one in writers:
+                    one.close()
+                    with contextlib.suppress(OSError):
+                        await one.wait_closed()
 
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(accepted, address, port["port"]), self._loop).result(10)
+        listening = asyncio.start_server(accepted, address, port["port"])
+        self._servers.append(asyncio.run_coroutine_threadsafe(listening, self._loop).result(10))
 
     @staticmethod
     async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -425,7 +446,7 @@ class Cluster:
                 target.write(data)
                 await target.drain()
         with contextlib.suppress(OSError):
-            target.write_eof() if target.can_write_eof() else target.close()
+            target.write_eof()
 
     def _chosen(self, service: Object) -> list[Pod]:
         selector = service["spec"].get("selector", {})
@@ -504,10 +525,22 @@ class Cluster:
     # --- objects -------------------------------------------------------------------------------------------------------------
 
     def update(self, document: Object, values: Mapping[Key, str] | None = None) -> None:
-        """Take over a set: new objects take the place of old ones, Secrets that exist keep their values."""
+        """Take over a set: its objects take the place of the old ones, Secrets that exist keep their values."""
+        self.objects.clear()
         for entry in document["entries"]:
             found = entry["object"]
             self.objects[found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"]] = found
+        self._expose_services()
+        self._fill_secrets(document["secrets"], values or {})
+        self.write_hosts()
+
+    def add(self, thing: Object) -> None:
+        """Add an object that is none of the set's, such as the Service of a server that others run."""
+        self.objects[thing["kind"], thing["metadata"].get("namespace", ""), thing["metadata"]["name"]] = thing
+        self._expose_services()
+        self.write_hosts()
+
+    def _expose_services(self) -> None:
         for namespace, name, service in self._services():
             if (namespace, name) not in self._addresses and service["spec"].get("clusterIP") != "None":
                 address = self._addresses[namespace, name] = self._address()
@@ -515,9 +548,10 @@ class Cluster:
             if service["spec"].get("clusterIP") != "None":
                 for port in service["spec"]["ports"]:
                     self._listen(service, port)
-        given = values or {}
+
+    def _fill_secrets(self, wanted: list[Object], given: Mapping[Key, str]) -> None:
         copies = []
-        for secret in document["secrets"]:
+        for secret in wanted:
             namespace, name = secret["namespace"], secret["name"]
             data = self.secrets.setdefault((namespace, name), {})
             for key in secret["keys"]:
@@ -534,7 +568,6 @@ class Cluster:
                     data[key["key"]] = "".join(random.choice(LETTERS) for _ in range(key["generate"]["length"]))
         for data, key, source in copies:
             data[key] = self.secrets[source["namespace"], source["name"]][source["key"]]
-        self.write_hosts()
 
     def find(self, kind: str, name: str) -> Object:
         """An object by kind and name; names of Jobs end in a hash, so that their beginning is enough."""
@@ -629,7 +662,7 @@ class Cluster:
             "spec.nodeName": "node",
         }
         sources = Sources(pod.namespace, self.objects, self.secrets)
-        environment = {"PATH": containers.path_of(programs), "HOSTNAME": pod.name, "HOME": "/"}
+        environment = {"PATH": containers.path_of(programs), "HOSTNAME": pod.name, "HOME": "/", **programs.variables}
         environment |= containers.environment_of(spec, sources, fields, self._links(pod))
         mounts = []
         for mount in spec.get("volumeMounts", []):
@@ -661,7 +694,7 @@ class Cluster:
         user, group, groups = containers.identity(pod.spec, spec)
         rights = [f"--reuid={user}", f"--regid={group}"]
         rights.append(f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups")
-        started = Container(pod, spec, process, log, environment, rights)
+        started = Container(pod, spec, process, log, environment, rights, programs.stop)
         pod.containers[spec["name"]] = started
         return started
 
@@ -747,7 +780,12 @@ class Cluster:
             "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
         }
         spec = {"containers": [container], "volumes": [{"name": "tmp", "emptyDir": {}}], "enableServiceLinks": False}
-        return self.once(namespace, "client", spec, seconds)
+        try:
+            return self.once(namespace, "client", spec, seconds)
+        except Failed as failure:
+            # What a client suffers is explained by the servers.
+            logs = [f"--- {pod.name}\n{pod.main.output(40)}" for pod in self.pods if pod.containers]
+            raise Failed("\n".join([str(failure), *logs])) from None
 
     def stand_in(
         self, kind: str, name: str, port: str, image_name: str, command: list[str], seconds: float = 60

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,10 @@ class Image:
     path: list[str]
     folders: list[Path] = field(default_factory=list)
     entrypoint: list[str] = field(default_factory=list)
+    # Variables that the image sets.
+    variables: dict[str, str] = field(default_factory=dict)
+    # What a kubelet sends to end the container: the image may name another signal than SIGTERM.
+    stop: signal.Signals = signal.SIGTERM
     # The system's own folders come last on the PATH, or not at all where the image has less than a Debian.
     system: bool = True
 
@@ -42,7 +47,7 @@ def _mlflow(tag: str) -> Image:
     # 2.x does not start with SQLAlchemy 2.1, which came after it.
     pin = ["sqlalchemy<2.1"] if version.startswith("2.") else []
     folder = environment(f"mlflow-{version}", [f"{name}=={version}", *extras, *pin])
-    return Image([f"{folder}/bin"], [folder])
+    return Image([f"{folder}/bin"], [folder], variables={"LANG": "C.UTF-8"})
 
 
 def _moto(_tag: str) -> Image:
@@ -73,7 +78,13 @@ def _postgres(_tag: str) -> Image:
     if not found:
         raise Unavailable("PostgreSQL is not installed (apt-get install postgresql)")
     # Debian's own psql in /usr/bin is a wrapper; the real programs come first.
-    return Image([str(found[-1].parent)], entrypoint=["sh", "-c", _POSTGRES_ENTRYPOINT, "docker-entrypoint.sh"])
+    return Image(
+        [str(found[-1].parent)],
+        entrypoint=["sh", "-c", _POSTGRES_ENTRYPOINT, "docker-entrypoint.sh"],
+        # Also the encoding of new databases. The image says en_US.utf8, which not every machine has.
+        variables={"LANG": "C.UTF-8"},
+        stop=signal.SIGINT,
+    )
 
 
 def _mariadb(_tag: str) -> Image:
@@ -105,17 +116,24 @@ def _mc(_tag: str) -> Image:
     bare = CACHE / "mc-image"
     bare.mkdir(parents=True, exist_ok=True)
     coreutils = "cat cp cut date dirname env expr head ls mkdir mv printenv printf rm sleep sort tail tee test touch tr true wc"
-    for link, target in {"mc": program} | {
-        name: found for name in ["sh", *coreutils.split()] if (found := shutil.which(name, path="/usr/bin:/bin"))
-    }.items():
-        here = bare / link
-        if not here.is_symlink():
-            here.symlink_to(target)
+    programs = {"mc": str(program)}
+    programs |= {name: found for name in ["sh", *coreutils.split()] if (found := shutil.which(name, path="/usr/bin:/bin"))}
+    for name, target in programs.items():
+        link = bare / name
+        if not link.is_symlink():
+            link.symlink_to(target)
     return Image([str(bare)], [bare, program.parent], ["mc"], system=False)
 
 
 def _seaweedfs(_tag: str) -> Image:
-    raise Unavailable("SeaweedFS comes as a container image only: neither Debian, PyPI nor the Go module proxy has it")
+    program = shutil.which("weed") or shutil.which("weed", path=str(CACHE / "bin"))
+    if program is None:
+        raise Unavailable(
+            "SeaweedFS (weed) is not on the PATH: neither Debian, PyPI nor the Go module proxy has it, its releases and its "
+            "container image do"
+        )
+    folder = Path(program).parent
+    return Image([str(folder)], [folder], ["sh", "-c", 'exec weed "$@"', "entrypoint.sh"])
 
 
 TABLE: dict[str, Callable[[str], Image]] = {
