@@ -4,7 +4,7 @@ Run by the interpreter that has the SDK: `python kfp_training.py FOLDER` writes 
 same without settings of Kubernetes, which the compiler writes to YAML only.
 """
 
-# ruff: noqa: ANN, T201  (a user's own file: the SDK reads its signatures)
+# ruff: noqa: ANN001, ANN201, ANN202, T201  (a user's own file: the SDK reads its signatures)
 import sys
 import warnings
 from pathlib import Path
