@@ -460,6 +460,32 @@ let
     };
   };
 
+  service = {
+    type = option {
+      type = types.enum [
+        "ClusterIP"
+        "NodePort"
+        "LoadBalancer"
+      ];
+      default = "ClusterIP";
+      description = "Type of the Service.";
+    };
+    nodePort = option {
+      type = types.nodePort;
+      default = null;
+      description = "Fixed node port, with type NodePort.";
+    };
+  };
+
+  # What `service` cannot be, for a module's `checks`.
+  serviceChecks = config: [
+    {
+      when = config.service.nodePort != null && config.service.type != "NodePort";
+      path = "service.nodePort";
+      message = "a fixed node port needs service.type = \"NodePort\", found ${config.service.type}";
+    }
+  ];
+
   storage = defaultSize: {
     size = option {
       type = types.quantity;
@@ -531,7 +557,9 @@ in
     networkPolicy
     podDisruptionBudget
     resources
+    service
     serviceAccount
+    serviceChecks
     storage
     workload
     ;

@@ -119,12 +119,19 @@ let
       mc admin user add store "$access" "$secret"
       printf '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::%s","arn:aws:s3:::%s/*"]}]}' "$bucket" "$bucket" > /tmp/policy.json
       mc admin policy create store "$bucket" /tmp/policy.json
-      mc admin policy attach store "$bucket" --user "$access" || mc admin user info store "$access" | grep -qw -- "$bucket"
+      # Some versions fail where it is attached already. The image has no grep.
+      mc admin policy attach store "$bucket" --user "$access" || case "$(mc admin user info store "$access")" in
+        *"$bucket"*) ;;
+        *) exit 1 ;;
+      esac
       if [ "$versioning" = true ]; then
         mc version enable "store/$bucket"
       fi
+      # All rules at once: `mc ilm rule add` would add another one each time.
       if [ -n "$days" ]; then
-        mc ilm rule add --expire-days "$days" "store/$bucket"
+        printf '{"Rules":[{"ID":"expire","Status":"Enabled","Filter":{"Prefix":""},"Expiration":{"Days":%s}}]}' "$days" | mc ilm rule import "store/$bucket"
+      else
+        mc ilm rule rm --all --force "store/$bucket"
       fi
       index=$((index + 1))
     done
@@ -197,24 +204,8 @@ in
       memory = "512Mi";
       limits.memory = "2Gi";
     };
-    service = {
-      type = option {
-        type = types.enum [
-          "ClusterIP"
-          "NodePort"
-          "LoadBalancer"
-        ];
-        default = "ClusterIP";
-        description = "Type of the Service.";
-      };
-      nodePort = option {
-        type = types.nodePort;
-        default = null;
-        description = "Fixed node port of the S3 API, with type NodePort.";
-      };
-    };
     ingress = common.ingress { };
-    inherit (common) monitoring networkPolicy;
+    inherit (common) monitoring networkPolicy service;
   };
 
   versions."4.44".images = {
@@ -235,7 +226,8 @@ in
       clash = twice (map label names);
       tooLong = filter (bucket: stringLength (secretOf config.name bucket) > 253) config.buckets;
     in
-    [
+    common.serviceChecks config
+    ++ [
       {
         when = repeated != [ ];
         path = "buckets";
@@ -255,11 +247,6 @@ in
         when = isMinio config && filter (bucket: bucket.quotaMiB != null) config.buckets != [ ];
         path = "buckets";
         message = "quotaMiB works with engine seaweedfs only; leave it out, or change engine";
-      }
-      {
-        when = config.service.nodePort != null && config.service.type != "NodePort";
-        path = "service.nodePort";
-        message = "a fixed node port needs service.type = \"NodePort\", found ${config.service.type}";
       }
       {
         when = config.ingress.enabled && config.ingress.host == null;

@@ -263,23 +263,7 @@ in
       default = null;
       description = "Image of postgres_exporter, run beside the single server for metrics on port 9187; CloudNativePG exports metrics by itself.";
     };
-    service = {
-      type = option {
-        type = types.enum [
-          "ClusterIP"
-          "NodePort"
-          "LoadBalancer"
-        ];
-        default = "ClusterIP";
-        description = "Type of the single server's Service.";
-      };
-      nodePort = option {
-        type = types.nodePort;
-        default = null;
-        description = "Fixed node port, with type NodePort.";
-      };
-    };
-    inherit (common) monitoring networkPolicy;
+    inherit (common) monitoring networkPolicy service;
   };
 
   versions = {
@@ -305,7 +289,8 @@ in
       repeated = filter (name: length (filter (other: other == name) names) > 1) names;
       owners = map (database: database.owner) config.databases;
     in
-    [
+    common.serviceChecks config
+    ++ [
       {
         when = !isCluster config && config.instances > 1;
         path = "instances";
@@ -335,11 +320,6 @@ in
         when = isCluster config && config.exporter.image != null;
         path = "exporter.image";
         message = "CloudNativePG exports metrics by itself on port 9187; leave the exporter out";
-      }
-      {
-        when = config.service.nodePort != null && config.service.type != "NodePort";
-        path = "service.nodePort";
-        message = "a fixed node port needs service.type = \"NodePort\", found ${config.service.type}";
       }
       {
         when = isCluster config && config.service.type != "ClusterIP";

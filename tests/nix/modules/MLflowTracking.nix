@@ -70,6 +70,7 @@ let
     expr = objects args;
     expectedError.msg = msg;
   };
+  shared = import (root + "/tests/shared-effects.nix");
 in
 {
   server = {
@@ -644,21 +645,10 @@ in
         proxy = {
           auth = oidc;
         };
-        route = {
-          ingress.host = "mlflow.example.com";
-        };
-        tls.ingress = {
-          host = "mlflow.example.com";
-          tls.enabled = true;
-        };
-        gateway.ingress = {
-          host = "mlflow.example.com";
-          gateway.name = "public";
-        };
         monitored.monitoring.enabled = true;
         scaled.autoscaling.enabled = true;
         cleaned.gc.enabled = true;
-        shared = {
+        onVolume = {
           artifactStore = {
             type = "local";
             bucket = null;
@@ -669,7 +659,12 @@ in
           storage.accessMode = "ReadWriteMany";
         };
       in
-      {
+      shared.workload "Deployment"
+      // shared.resources "ui.resources"
+      // shared.networkPolicy
+      // shared.monitoring { }
+      // shared.ingress "mlflow.example.com"
+      // {
         name = {
           given.trackingUri = null;
           to = "other";
@@ -738,14 +733,6 @@ in
           given.trackingUri = null;
           to = 6000;
         };
-        "ui.resources.cpu" = "2";
-        "ui.resources.memory" = "2Gi";
-        "ui.resources.requests".to = {
-          ephemeral-storage = "1Gi";
-        };
-        "ui.resources.limits".to = {
-          cpu = "2";
-        };
         "auth.enabled" = true;
         "auth.type" = {
           given = proxy;
@@ -800,16 +787,16 @@ in
         jobs = true;
         allowedHosts.to = [ "mlflow.internal" ];
         "storage.size" = {
-          given = shared;
+          given = onVolume;
           to = "99Gi";
         };
         "storage.storageClass" = {
-          given = shared;
+          given = onVolume;
           to = "nfs";
         };
         "storage.accessMode" = {
           given = {
-            artifactStore = shared.artifactStore;
+            artifactStore = onVolume.artifactStore;
             ui.replicas = 1;
           };
           to = "ReadWriteMany";
@@ -835,114 +822,10 @@ in
           given = scaled;
           to = 50;
         };
-        "ingress.enabled" = {
-          given = route;
-          to = false;
-        };
-        "ingress.host" = "mlflow.example.com";
-        "ingress.path" = {
-          given = route;
-          to = "/mlflow";
-        };
-        "ingress.class" = {
-          given = route;
-          to = "nginx";
-        };
-        "ingress.annotations" = {
-          given = route;
-          to = {
-            "example.com/x" = "y";
-          };
-        };
-        "ingress.controllerNamespace" = {
-          given = route;
-          to = "ingress-nginx";
-        };
-        "ingress.tls.enabled" = {
-          given = route;
-          to = true;
-        };
-        "ingress.tls.secretName" = {
-          given = tls;
-          to = "other-tls";
-        };
-        "ingress.tls.issuer" = {
-          given = tls;
-          to = "letsencrypt";
-        };
-        "ingress.gateway.name" = {
-          given = route;
-          to = "public";
-        };
-        "ingress.gateway.namespace" = {
-          given = gateway;
-          to = "gateways";
-        };
-        "ingress.gateway.sectionName" = {
-          given = gateway;
-          to = "https";
-        };
-        "monitoring.enabled" = true;
-        "monitoring.interval" = {
-          given = monitored;
-          to = "15s";
-        };
-        "monitoring.labels" = {
-          given = monitored;
-          to = {
-            release = "kps";
-          };
-        };
         "monitoring.rules" = {
           given = monitored;
           to = false;
         };
-        "networkPolicy.enabled" = false;
-        "networkPolicy.allowFrom".to = [ { namespaceSelector = { }; } ];
-        "networkPolicy.allowTo".to = [ { ports = [ { port = 8443; } ]; } ];
-        labels.to = {
-          team = "ml";
-        };
-        annotations.to = {
-          "example.com/x" = "y";
-        };
-        patches.to = [
-          {
-            target.kind = "Deployment";
-            patch.spec.minReadySeconds = 5;
-          }
-        ];
-        imagePullSecrets.to = [ "registry" ];
-        nodePool = "gpu";
-        nodeSelector.to = {
-          disk = "ssd";
-        };
-        tolerations.to = [ { operator = "Exists"; } ];
-        affinity.to = {
-          nodeAffinity = { };
-        };
-        topologySpread.to = [
-          {
-            maxSkew = 1;
-            topologyKey = "zone";
-            whenUnsatisfiable = "ScheduleAnyway";
-          }
-        ];
-        priorityClassName = "high";
-        extraEnv.to = {
-          TZ = "UTC";
-        };
-        extraArgs.to = [
-          "--read-replica-backend-store-uri"
-          "postgresql+psycopg2://replica/mlflow"
-        ];
-        extraVolumes.to = [
-          {
-            name = "extra";
-            mountPath = "/extra";
-            volume.emptyDir = { };
-          }
-        ];
       };
   };
 }

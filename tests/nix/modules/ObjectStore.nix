@@ -20,6 +20,7 @@ let
     expr = objects args;
     expectedError.msg = msg;
   };
+  shared = import (root + "/tests/shared-effects.nix");
 in
 {
   server = {
@@ -185,18 +186,14 @@ in
     inherit base;
     changes =
       let
-        route.ingress.host = "s3.example.com";
-        tls.ingress = {
-          host = "s3.example.com";
-          tls.enabled = true;
-        };
-        gateway.ingress = {
-          host = "s3.example.com";
-          gateway.name = "public";
-        };
         monitored.monitoring.enabled = true;
       in
-      {
+      shared.workload "Deployment"
+      // shared.resources "resources"
+      // shared.networkPolicy
+      // shared.monitoring { }
+      // shared.ingress "s3.example.com"
+      // {
         name = "other";
         namespace = "elsewhere";
         engine = "minio";
@@ -214,120 +211,11 @@ in
         credentials.to = {
           name = "mine";
         };
-        "resources.cpu" = "2";
-        "resources.memory" = "900Mi";
-        "resources.requests".to = {
-          ephemeral-storage = "1Gi";
-        };
-        "resources.limits".to = {
-          cpu = "2";
-        };
         "service.type" = "LoadBalancer";
         "service.nodePort" = {
           given.service.type = "NodePort";
           to = 30063;
         };
-        "ingress.enabled" = {
-          given = route;
-          to = false;
-        };
-        "ingress.host" = "s3.example.com";
-        "ingress.path" = {
-          given = route;
-          to = "/s3";
-        };
-        "ingress.class" = {
-          given = route;
-          to = "nginx";
-        };
-        "ingress.annotations" = {
-          given = route;
-          to = {
-            "example.com/x" = "y";
-          };
-        };
-        "ingress.controllerNamespace" = {
-          given = route;
-          to = "ingress-nginx";
-        };
-        "ingress.tls.enabled" = {
-          given = route;
-          to = true;
-        };
-        "ingress.tls.secretName" = {
-          given = tls;
-          to = "other-tls";
-        };
-        "ingress.tls.issuer" = {
-          given = tls;
-          to = "letsencrypt";
-        };
-        "ingress.gateway.name" = {
-          given = route;
-          to = "public";
-        };
-        "ingress.gateway.namespace" = {
-          given = gateway;
-          to = "gateways";
-        };
-        "ingress.gateway.sectionName" = {
-          given = gateway;
-          to = "https";
-        };
-        "monitoring.enabled" = true;
-        "monitoring.interval" = {
-          given = monitored;
-          to = "15s";
-        };
-        "monitoring.labels" = {
-          given = monitored;
-          to = {
-            release = "kps";
-          };
-        };
-        "networkPolicy.enabled" = false;
-        "networkPolicy.allowFrom".to = [ { podSelector = { }; } ];
-        "networkPolicy.allowTo".to = [ { ports = [ { port = 443; } ]; } ];
-        labels.to = {
-          team = "ml";
-        };
-        annotations.to = {
-          "example.com/x" = "y";
-        };
-        patches.to = [
-          {
-            target.kind = "Deployment";
-            patch.spec.minReadySeconds = 5;
-          }
-        ];
-        imagePullSecrets.to = [ "registry" ];
-        nodePool = "gpu";
-        nodeSelector.to = {
-          disk = "ssd";
-        };
-        tolerations.to = [ { operator = "Exists"; } ];
-        affinity.to = {
-          nodeAffinity = { };
-        };
-        topologySpread.to = [
-          {
-            maxSkew = 1;
-            topologyKey = "zone";
-            whenUnsatisfiable = "ScheduleAnyway";
-          }
-        ];
-        priorityClassName = "high";
-        extraEnv.to = {
-          TZ = "UTC";
-        };
-        extraArgs.to = [ "-v=1" ];
-        extraVolumes.to = [
-          {
-            name = "extra";
-            mountPath = "/extra";
-            volume.emptyDir = { };
-          }
-        ];
       };
   };
 }

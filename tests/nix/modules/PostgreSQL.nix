@@ -28,6 +28,7 @@ let
     expr = objects args;
     expectedError.msg = msg;
   };
+  shared = import (root + "/tests/shared-effects.nix");
 in
 {
   single = {
@@ -189,164 +190,87 @@ in
 
   effects = import (root + "/tests/effects.nix") mlops.mkPostgreSQL {
     inherit base;
-    changes = {
-      name = "other";
-      namespace = "elsewhere";
-      mode = {
-        given.version = "18.3";
-        to = "cnpg";
-      };
-      version = "18.3";
-      image = "registry.example.com/postgres:17";
-      instances = {
-        given = {
-          mode = "cnpg";
-          version = "18.3";
+    changes =
+      shared.workload "StatefulSet"
+      // shared.resources "resources"
+      // shared.networkPolicy
+      // shared.monitoring { exporter.image = "x/y:1"; }
+      // {
+        name = "other";
+        namespace = "elsewhere";
+        mode = {
+          given.version = "18.3";
+          to = "cnpg";
         };
-        to = 3;
-      };
-      databases = [ "other" ];
-      "parameters" = {
-        shared_buffers = "1GB";
-      };
-      secretRef.to = {
-        name = "mine";
-      };
-      "storage.size" = "20Gi";
-      "storage.storageClass" = "fast";
-      "storage.accessMode" = "ReadWriteOncePod";
-      "resources.cpu" = "2";
-      "resources.memory" = "900Mi";
-      "resources.requests" = {
-        to = {
-          ephemeral-storage = "1Gi";
+        version = "18.3";
+        image = "registry.example.com/postgres:17";
+        instances = {
+          given = {
+            mode = "cnpg";
+            version = "18.3";
+          };
+          to = 3;
         };
-      };
-      "resources.limits" = {
-        to = {
-          cpu = "2";
+        databases = [ "other" ];
+        "parameters" = {
+          shared_buffers = "1GB";
         };
-      };
-      sharedMemory = "1Gi";
-      "backup.enabled" = true;
-      "backup.schedule" = {
-        given.backup.enabled = true;
-        to = "0 5 * * *";
-      };
-      "backup.retentionDays" = {
-        given.backup.enabled = true;
-        to = 3;
-      };
-      "backup.size" = {
-        given.backup.enabled = true;
-        to = "99Gi";
-      };
-      "backup.store" = {
-        given = {
-          mode = "cnpg";
-          version = "18.3";
+        secretRef.to = {
+          name = "mine";
         };
-        to = store.buckets.backups;
-      };
-      "pooler.enabled" = {
-        given = {
-          mode = "cnpg";
-          version = "18.3";
+        "storage.size" = "20Gi";
+        "storage.storageClass" = "fast";
+        "storage.accessMode" = "ReadWriteOncePod";
+        sharedMemory = "1Gi";
+        "backup.enabled" = true;
+        "backup.schedule" = {
+          given.backup.enabled = true;
+          to = "0 5 * * *";
         };
-        to = true;
-      };
-      "pooler.mode" = {
-        given = {
-          mode = "cnpg";
-          version = "18.3";
-          pooler.enabled = true;
+        "backup.retentionDays" = {
+          given.backup.enabled = true;
+          to = 3;
         };
-        to = "transaction";
-      };
-      "pooler.instances" = {
-        given = {
-          mode = "cnpg";
-          version = "18.3";
-          pooler.enabled = true;
+        "backup.size" = {
+          given.backup.enabled = true;
+          to = "99Gi";
         };
-        to = 5;
-      };
-      "exporter.image" = "registry.example.com/exporter:1";
-      "service.type" = "LoadBalancer";
-      "service.nodePort" = {
-        given.service.type = "NodePort";
-        to = 30432;
-      };
-      "monitoring.enabled" = {
-        given.exporter.image = "x/y:1";
-        to = true;
-      };
-      "monitoring.interval" = {
-        given = {
-          exporter.image = "x/y:1";
-          monitoring.enabled = true;
+        "backup.store" = {
+          given = {
+            mode = "cnpg";
+            version = "18.3";
+          };
+          to = store.buckets.backups;
         };
-        to = "15s";
-      };
-      "monitoring.labels" = {
-        given = {
-          exporter.image = "x/y:1";
-          monitoring.enabled = true;
+        "pooler.enabled" = {
+          given = {
+            mode = "cnpg";
+            version = "18.3";
+          };
+          to = true;
         };
-        to = {
-          release = "kps";
+        "pooler.mode" = {
+          given = {
+            mode = "cnpg";
+            version = "18.3";
+            pooler.enabled = true;
+          };
+          to = "transaction";
+        };
+        "pooler.instances" = {
+          given = {
+            mode = "cnpg";
+            version = "18.3";
+            pooler.enabled = true;
+          };
+          to = 5;
+        };
+        "exporter.image" = "registry.example.com/exporter:1";
+        "service.type" = "LoadBalancer";
+        "service.nodePort" = {
+          given.service.type = "NodePort";
+          to = 30432;
         };
       };
-      "networkPolicy.enabled" = false;
-      "networkPolicy.allowFrom" = {
-        to = [ { podSelector = { }; } ];
-      };
-      "networkPolicy.allowTo" = {
-        to = [ { ports = [ { port = 443; } ]; } ];
-      };
-      labels.to = {
-        team = "ml";
-      };
-      annotations.to = {
-        "example.com/x" = "y";
-      };
-      patches.to = [
-        {
-          target.kind = "StatefulSet";
-          patch.spec.minReadySeconds = 5;
-        }
-      ];
-      imagePullSecrets.to = [ "registry" ];
-      nodePool = "gpu";
-      nodeSelector.to = {
-        disk = "ssd";
-      };
-      tolerations.to = [ { operator = "Exists"; } ];
-      affinity.to = {
-        nodeAffinity = { };
-      };
-      topologySpread.to = [
-        {
-          maxSkew = 1;
-          topologyKey = "zone";
-          whenUnsatisfiable = "ScheduleAnyway";
-        }
-      ];
-      priorityClassName = "high";
-      extraEnv.to = {
-        TZ = "UTC";
-      };
-      extraArgs.to = [
-        "-c"
-        "work_mem=8MB"
-      ];
-      extraVolumes.to = [
-        {
-          name = "extra";
-          mountPath = "/extra";
-          volume.emptyDir = { };
-        }
-      ];
-    };
   };
 }
