@@ -465,7 +465,6 @@ def policy_of(name: str, values: dict[str, Any]) -> Policy:
         name,
         conflict_policy(values),
         recreate=tuple(values.pop("recreate", ())),
-        adopt=bool(values.pop("adopt", False)),
         prune=bool(values.pop("prune", True)),
         prune_namespaces=bool(values.pop("prune_namespaces", False)),
         prune_definitions=bool(values.pop("prune_crds", False)),

@@ -90,7 +90,9 @@ def print_report(report: Report, session: Session, *, target: str = "") -> None:
     seconds = f"{report.seconds:.1f} s, {report.requests} requests"
     words = {
         "ok": f"{report.set}: {told}" + ("; everything is ready" if report.operation == "apply" else ""),
-        "unchanged": f"{report.set}: nothing to do; {told}",
+        "unchanged": f"{report.set}: nothing to do; {told}"
+        if report.operation == "apply"
+        else f"{report.set}: nothing of it is on this cluster",
         "planned": f"{report.set}: planned only, nothing was written",
         "declined": f"{report.set}: declined, nothing was written",
         "incomplete": f"{report.set}: incomplete: {told}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +26,11 @@ from mlops_nix.cli._cluster import (
 from mlops_nix.cli._progress import streams
 from mlops_nix.console import output_option
 from mlops_nix.errors import ExitCode
+
+if TYPE_CHECKING:
+    from mlops_nix.cli._cluster import Session
+    from mlops_nix.cluster.desired import DesiredSet
+    from mlops_nix.cluster.plan import Policy
 
 
 @click.command(
@@ -117,16 +123,14 @@ def command(
     preload()
     with connected(cluster_choice, console) as session:
         desired = load_set(set_choice, console, default_namespace=lambda: session.cluster.namespace)
-        adopt = bool(values.get("adopt"))
+        adopt = bool(values.pop("adopt"))
         policy = policy_of(desired.name, values)
         if create_secrets and not dry_run:
             from mlops_nix.cluster.credentials import create_missing
 
             create_missing(session.cluster, desired)
-        if adopt:
-            from mlops_nix.cluster.adopt import adopt as adopt_objects
-
-            adopt_objects(session.cluster, desired, policy, dry_run=dry_run)
+        if adopt and not _taken_over(session, desired, policy, yes=yes, dry_run=dry_run):
+            return ExitCode.REFUSED
         options = Options(
             policy,
             timeout=timeout,
@@ -145,3 +149,31 @@ def command(
         if dry_run and report.plan.blocked:
             return ExitCode.REFUSED
         return report.exit_code
+
+
+def _taken_over(session: Session, desired: DesiredSet, policy: Policy, *, yes: bool, dry_run: bool) -> bool:
+    """Take over what kubectl or Helm made, after showing it; tell whether the run may go on."""
+    from mlops_nix.cluster.adopt import adopt
+    from mlops_nix.console import is_terminal
+
+    console = session.console
+    found = [
+        entry for entry in adopt(session.cluster, desired, policy, dry_run=True) if entry.action in {"adopt", "refused"}
+    ]
+    refused = [entry for entry in found if entry.action == "refused"]
+    for entry in found:
+        if console.json:
+            session.line({"type": "adoption", **entry.to_json()})
+        else:
+            why = entry.reason or f"taken over from {', '.join(entry.managers) or 'an earlier tool'}"
+            console.answer(f"{'!' if entry.action == 'refused' else '~'} {entry.action} {entry.ref}: {why}")
+    if refused:
+        console.failed(f"{len(refused)} objects cannot be taken over; nothing was written")
+        return False
+    if dry_run or not found:
+        return True
+    asks = not yes and not console.json and is_terminal(sys.stdin) and is_terminal(console.stderr)
+    if asks and not session.ask("Take these over?"):
+        return False
+    adopt(session.cluster, desired, policy)
+    return True

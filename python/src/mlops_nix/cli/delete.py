@@ -117,6 +117,8 @@ def command(
             lock_timeout=lock_timeout,
             inventory_namespace=set_choice.inventory_namespace,
             confirm=confirmation(session, yes=yes, question="Delete this?"),
+            # A target says which set is meant; a name alone may be misspelt.
+            missing_ok=set_choice.target is not None,
         )
         kept = [result for result in report.results if result.action == "kept"]
         if kept and not console.json:

@@ -81,7 +81,7 @@ def command(form: str, full: bool, output: Any, **values: Any) -> int:
     preload()
     with connected(cluster_choice, console) as session:
         desired = load_set(set_choice, console, default_namespace=lambda: session.cluster.namespace)
-        adopt = bool(values.get("adopt"))
+        adopt = bool(values.pop("adopt"))
         policy = policy_of(desired.name, values)
         if adopt:
             from mlops_nix.cluster.adopt import FORMER_MANAGERS

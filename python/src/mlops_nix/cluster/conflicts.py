@@ -86,8 +86,9 @@ class ConflictPolicy:
             return Resolution.FORCE
         if manager in self.keep_managers:
             return Resolution.KEEP
-        # Whoever scales has the last word on replicas, also where everything else is forced.
-        if field == ".spec.replicas" and (subresource == "scale" or manager in fields.AUTOSCALERS):
+        # Whoever scales has the last word on what it scales, also where everything else is forced.
+        scaled = field == ".spec.replicas" and subresource == "scale"
+        if scaled or (manager in fields.AUTOSCALERS and (field == ".spec.replicas" or ".resources." in field)):
             return Resolution.KEEP
         if self.force_all or manager in self.force_managers:
             return Resolution.FORCE

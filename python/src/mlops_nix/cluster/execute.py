@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Seconds for which a webhook that is not of the set, and does not answer, is given another chance.
 _FOREIGN_WEBHOOK = 60.0
 # Times that a refused version is read again; more means that somebody writes all the time.
-_STALE_TRIES = 8
+_STALE_TRIES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +275,8 @@ class Execution:
                 if stale > _STALE_TRIES:
                     self._refuse(step, answer)
                     return
+                # At once, but not in a tight circle: several writers may count against one quota.
+                self._pause(backoff(stale, self._api.jitter(), base=0.02, cap=0.5))
                 continue
             if answer.outcome is Outcome.WEBHOOK_UNAVAILABLE:
                 webhook_since = webhook_since or self._api.clock.monotonic()

@@ -287,18 +287,24 @@ class Lock:
             self._lease = None
 
 
-def clear_abandoned(api: Api, namespace: str, set_name: str) -> None:
-    """Remove the Lease of a run that died after its last write, so that nothing of it stays behind."""
+def clear_abandoned(api: Api, namespace: str, set_name: str) -> bool:
+    """Remove the Lease of a run that died after its last write, so that nothing of it stays behind.
+
+    Returns:
+        Whether there was one.
+    """
     name = f"mlops-nix-{set_name}"
     answer = api.get(LEASES, namespace, name, patience=5.0)
     if not answer.ok:
-        return
+        return False
     holder = as_text(as_map(answer.value.get("spec")).get("holderIdentity"))
     if holder and is_dead(holder):
         meta = metadata(answer.value)
         api.delete(
             LEASES, namespace, name, uid=as_text(meta.get("uid")), resource_version=as_text(meta.get("resourceVersion"))
         )
+        return True
+    return False
 
 
 def _readable(holder: str) -> str:

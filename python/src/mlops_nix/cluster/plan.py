@@ -113,7 +113,6 @@ class Policy:
         set_name: Name of the set.
         conflicts: What to do about fields of others.
         recreate: Objects that may be deleted and made anew, as ``Kind/name`` patterns; ``*`` for all that ever may be.
-        adopt: Objects that were there before are taken over without a word.
         prune: Objects that left the set are deleted.
         prune_namespaces: Namespaces too.
         prune_definitions: CustomResourceDefinitions too, and with them all their objects.
@@ -124,7 +123,6 @@ class Policy:
     set_name: str
     conflicts: ConflictPolicy = field(default_factory=ConflictPolicy)
     recreate: tuple[str, ...] = ()
-    adopt: bool = False
     prune: bool = True
     prune_namespaces: bool = False
     prune_definitions: bool = False

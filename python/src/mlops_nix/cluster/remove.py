@@ -43,6 +43,7 @@ def delete(
     lock_timeout: float = 0.0,
     inventory_namespace: str | None = None,
     confirm: Callable[[Plan], bool] | None = None,
+    missing_ok: bool = False,
 ) -> Report:
     """Delete what a set owns.
 
@@ -53,6 +54,7 @@ def delete(
         lock_timeout: Seconds to wait for another run.
         inventory_namespace: Where the inventory lies.
         confirm: Asked with the plan before anything is deleted.
+        missing_ok: It is no error where nothing of the set is there.
 
     Raises:
         InputError: There is no such set.
@@ -64,7 +66,17 @@ def delete(
     api.deadline = deadline
     api.listener(events.Started(set=policy.set_name, operation="delete", server=cluster.server))
     store, inventory = find(cluster, policy.set_name, inventory_namespace)
-    plan, unknown, inventory = _plan(cluster, policy, store, inventory)
+    if inventory is None:
+        inventory = recovery.rebuild(api, cluster.discovery, policy.set_name, namespaces=[cluster.namespace])
+        if not inventory.refs and not store.damaged:
+            # A run that died after its last deletion leaves its lock behind: then this one finishes what it began.
+            if lock.clear_abandoned(api, store.namespace, policy.set_name) or missing_ok:
+                return Report(policy.set_name, "unchanged", Plan(()), operation="delete", requests=api.requests)
+            raise InputError(
+                f"there is no set {policy.set_name!r} on this cluster", hint="`mlops-nix inventory` lists the sets"
+            )
+        api.listener(events.Noticed(text="the inventory is lost; it is rebuilt from labels"))
+    plan, unknown = _plan(cluster, policy, inventory)
     api.listener(events.Planned(counts=plan.counts()))
     if confirm is not None and not confirm(plan):
         return Report(policy.set_name, "declined", plan, operation="delete")
@@ -119,18 +131,8 @@ def delete(
     return report
 
 
-def _plan(
-    cluster: Cluster, policy: Policy, store: Store, inventory: Inventory | None
-) -> tuple[Plan, list[Ref], Inventory]:
+def _plan(cluster: Cluster, policy: Policy, inventory: Inventory) -> tuple[Plan, list[Ref]]:
     api = cluster.api
-    notes: list[str] = []
-    if inventory is None:
-        inventory = recovery.rebuild(api, cluster.discovery, policy.set_name, namespaces=[cluster.namespace])
-        if not inventory.refs and not store.damaged:
-            raise InputError(
-                f"there is no set {policy.set_name!r} on this cluster", hint="`mlops-nix inventory` lists the sets"
-            )
-        notes.append("the inventory is lost; it is rebuilt from labels")
     survey = Survey(api, cluster.discovery, DesiredSet(policy.set_name, ()), policy)
     refs = list(inventory.owned.values())
     seen = survey.look_for(refs)
@@ -141,5 +143,5 @@ def _plan(
         if (live := seen.get(ref.key)) is not None
     ]
     steps = [replace(step, reason="" if step.action is Action.PRUNE else step.reason) for step in steps]
-    notes += [f"{ref.object_ref}: its API does not answer; it stays in the inventory" for ref in unknown]
-    return Plan((), prune.in_order(steps), tuple(notes)), unknown, inventory
+    notes = tuple(f"{ref.object_ref}: its API does not answer; it stays in the inventory" for ref in unknown)
+    return Plan((), prune.in_order(steps), notes), unknown

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_nix.cluster import fields, plan
 from mlops_nix.cluster.answer import Answer, Outcome
 from mlops_nix.cluster.api import error_of
+from mlops_nix.cluster.conflicts import Conflict, Resolution
 from mlops_nix.cluster.desired import OWNER_LABEL, digest, with_owner
 from mlops_nix.cluster.discovery import NAMESPACES, Discovery, Resource, of_definitions
 from mlops_nix.cluster.plan import Step
@@ -314,8 +315,8 @@ class Survey:
             return live
         if answer.outcome in {Outcome.NOT_FOUND, Outcome.NAMESPACE_MISSING, Outcome.NOT_SERVED}:
             return None
-        if answer.outcome is Outcome.FORBIDDEN:
-            # Without the right to read it may still be allowed to apply; the answer to that will tell.
+        if answer.outcome in {Outcome.FORBIDDEN, Outcome.WEBHOOK_UNAVAILABLE}:
+            # Without the right to read, or while a conversion webhook is down: the answer to the apply will tell.
             return None
         raise error_of(answer, f"read {item.ref}")
 
@@ -323,11 +324,14 @@ class Survey:
         body = with_owner(item.object, self._policy.set_name)
         if live is None:
             return body, ()
-        left = fields.yielded(body, live)
+        policy = self._policy.conflicts
+        left = [
+            (path, owner)
+            for path, owner in fields.yielded(body, live)
+            if policy.resolve(fields.text(path), owner.manager, owner.subresource) is Resolution.KEEP
+        ]
         if not left:
             return body, ()
-        from mlops_nix.cluster.conflicts import Conflict, Resolution
-
         kept = tuple(
             Conflict(
                 fields.text(path),

@@ -27,6 +27,8 @@ Group = tuple["Resource", str]
 
 # Beyond so many watches at once, lists in turn are cheaper for everybody.
 _MOST_WATCHES = 24
+# Seconds for which an object may look failed: a claim is Lost until its volume is seen, a rollout late until it moves again.
+_GRACE = 5.0
 # Seconds between two looks at what cannot be watched.
 _INTERVAL = 1.5
 
@@ -176,6 +178,7 @@ class Waiter:
         self._mounted = mounted or set()
         self._polling = polling
         self._late_binding: dict[str, bool] = {}
+        self._failed_since: dict[Key, float] = {}
 
     def wait(
         self,
@@ -204,7 +207,7 @@ class Waiter:
         state: dict[Key, Assessment] = {
             key: (known or {}).get(key, Assessment(State.PROGRESSING, "not seen yet")) for key in wanted
         }
-        open_ones = {key for key in wanted if not _settled(state[key])}
+        open_ones = {key for key in wanted if not state[key].ready}
         if not open_ones:
             return state
         groups = {
@@ -221,8 +224,9 @@ class Waiter:
         try:
             while open_ones:
                 self._api.stop.check()
+                self._give_up(state, open_ones)
                 left = deadline - self._api.clock.monotonic()
-                if left <= 0:
+                if left <= 0 or not open_ones:
                     break
                 if len(open_ones) != told:
                     told = len(open_ones)
@@ -290,8 +294,18 @@ class Waiter:
         if judged != state[target.key]:
             state[target.key] = judged
             changed(target, judged)
-        if _settled(judged):
+        if judged.state is not State.FAILED:
+            self._failed_since.pop(target.key, None)
+        if judged.ready:
             open_ones.discard(target.key)
+
+    def _give_up(self, state: Mapping[Key, Assessment], open_ones: set[Key]) -> None:
+        """Stop waiting for what has failed and stays so; a Job that failed never gets better."""
+        now = self._api.clock.monotonic()
+        for key in [key for key in open_ones if state[key].state is State.FAILED]:
+            since = self._failed_since.setdefault(key, now)
+            if key[1] == "Job" or now - since >= _GRACE:
+                open_ones.discard(key)
 
     def _judge(self, obj: KubernetesObject, *, final: bool) -> Assessment:
         judged = assess(obj)
@@ -325,10 +339,6 @@ class Waiter:
             if annotations.get("storageclass.kubernetes.io/is-default-class") == "true":
                 return bool(entry.get("volumeBindingMode") == "WaitForFirstConsumer")
         return False
-
-
-def _settled(judged: Assessment) -> bool:
-    return judged.state in {State.READY, State.FAILED}
 
 
 _WEBHOOKS = frozenset({"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"})
