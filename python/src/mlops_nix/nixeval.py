@@ -407,7 +407,16 @@ def _refuse(code: int, stderr: str, library: Path | None, *, show_trace: bool) -
         text = f"{text}\nat {place}"
     elif message.place and not message.place.startswith("«"):
         text = f"{text}\nat {message.place}"
-    raise EvaluationError(text, hint=_hint(text, message))
+    raise EvaluationError(_nearby(text), hint=_hint(text, message))
+
+
+def _nearby(text: str) -> str:
+    """Shorten the places in a message to how the user would write them here: relative to the working folder."""
+    try:
+        here = os.getcwd()
+    except OSError:  # it was deleted
+        return text
+    return re.sub(rf"(?m)^(\s*at ){re.escape(here.rstrip('/'))}/(?=\S)", r"\1", text) if here != "/" else text
 
 
 def _hint(text: str, message: NixMessage) -> str | None:

@@ -224,6 +224,17 @@ def test_an_error_of_nix_names_the_place_in_the_users_file(tmp_path: Path, text:
 
 @needs_nix
 @pytest.mark.usefixtures("library")
+def test_a_place_below_the_working_folder_is_named_relative_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EvaluationError) as caught:
+        evaluate(tmp_path, "{ mlops }:\n  mlops.mkX { a = nope; }")
+    assert "at my platform.nix:2:19" in caught.value.message.splitlines()
+
+
+@needs_nix
+@pytest.mark.usefixtures("library")
 def test_the_trace_is_shown_when_it_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError) as caught:
         evaluate(tmp_path, "{ mlops }: mlops.broken", show_trace=True)
