@@ -145,7 +145,7 @@ def test_a_write_whose_answer_was_lost_is_counted_once(fake: FakeCluster, user: 
 
 @case(3)
 def test_an_answer_that_breaks_off_is_asked_for_again(fake: FakeCluster, user: User) -> None:
-    fake.faults.add(Fault("half-body", matching=lambda request: not request.watch, times=10))
+    fake.faults.add(Fault("half-body", matching=each_once(lambda request: not request.watch), times=10))
     ok(user.apply(small_set()))
     assert fake.state.find("Deployment", "app", "ml")
 
