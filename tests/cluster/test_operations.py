@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlops_nix
 import pytest
-from mlops_nix.cluster import adopt, credentials, doctor, rbac
+from mlops_nix.cluster import adopt, credentials, doctor, rbac, rotation
 from mlops_nix.cluster.adopt import LAST_APPLIED
 from mlops_nix.cluster.connection import Cluster, connect
 from mlops_nix.cluster.desired import DesiredSet, from_objects
@@ -255,7 +255,7 @@ def test_rotation_changes_copies_too_and_restarts_who_reads_them_once(cluster: C
     credentials.create_missing(cluster, desired)
     mlops_nix.apply(cluster, desired, timeout=20)
     before = values(fake, "source")["password"]
-    rotated = credentials.rotate(cluster, desired, "source")
+    rotated = rotation.rotate(cluster, desired, "source")
     after = values(fake, "source")["password"]
     assert after != before
     assert values(fake, "copy") == {"p": after}

@@ -15,6 +15,8 @@ from mlops_nix.cluster.desired import from_objects, problems, wave_of
 from mlops_nix.cluster.inventory import Ref
 from mlops_nix.cluster.plan import Action, Policy, Step
 from mlops_nix.cluster.redact import Mask
+from mlops_nix.cluster.renames import renames
+from mlops_nix.objects import ObjectRef
 from tests.cluster.scripted import answer, refusal
 
 Object = dict[str, Any]
@@ -294,6 +296,33 @@ def test_deletions_go_backwards_with_webhooks_first_and_what_holds_data_last() -
         "Namespace",
     ]
     assert [len(batch) for batch in prune.batches(steps)] == [1] * 7
+
+
+def named(*names: str, space: str = "ml") -> list[Any]:
+    return [ObjectRef("apps", "v1", kind, space, name) for name in names for kind in ("Deployment", "Service")]
+
+
+@pytest.mark.parametrize(
+    ("created", "leaving", "told"),
+    [
+        (
+            named("tracking", "tracking-db"),
+            named("mlflow", "mlflow-db"),
+            ["rename: mlflow is now tracking (4 objects)"],
+        ),
+        (
+            named("a", space="new"),
+            named("a", space="old"),
+            ["rename: what was in the namespace old is now in new (2 objects)"],
+        ),
+        (named("a"), [], []),
+        ([], named("a"), []),
+        (named("b")[:1], named("a")[:1], []),
+        (named("a-new"), named("a"), []),
+    ],
+)
+def test_a_rename_is_told_as_one(created: list[Any], leaving: list[Any], told: list[str]) -> None:
+    assert renames(created, leaving) == told
 
 
 # Sets ----------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_nix.cluster.plan import Action, summary, text_of
+from mlops_nix.cluster.plan import Action
+from mlops_nix.cluster.plan_text import summary, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,18 +6,17 @@ Every write is safe to repeat, and a run that stops anywhere leaves nothing that
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mlops_nix.cluster import discovery as served
-from mlops_nix.cluster import events, plan, prune, references
+from mlops_nix.cluster import events, namespaces, plan, prune, references, webhooks
 from mlops_nix.cluster.answer import Answer, Outcome
 from mlops_nix.cluster.api import error_of
-from mlops_nix.cluster.discovery import NAMESPACES
 from mlops_nix.cluster.pace import backoff
 from mlops_nix.cluster.plan import Action, Step
 from mlops_nix.cluster.readiness import Assessment, State
+from mlops_nix.cluster.results import Outcomes, Result
 from mlops_nix.cluster.wait import Target, Waiter, is_webhook
 from mlops_nix.cluster.workers import each
 from mlops_nix.errors import ClusterError
@@ -29,68 +28,12 @@ if TYPE_CHECKING:
     from mlops_nix.cluster.discovery import Discovery, Resource
     from mlops_nix.cluster.plan import Policy
     from mlops_nix.cluster.redact import Mask
-    from mlops_nix.objects import KubernetesObject, ObjectRef
+    from mlops_nix.objects import KubernetesObject
 
 # Seconds for which a webhook that is not of the set, and does not answer, is given another chance.
 _FOREIGN_WEBHOOK = 60.0
 # Times that a refused version is read again; more means that somebody writes all the time.
 _STALE_TRIES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one object.
-
-    Args:
-        ref: The object.
-        action: created, changed, unchanged, replaced, pruned, kept, failed or skipped.
-        wave: Its wave.
-        component: The component that it belongs to.
-        code: For a failed one, the class of the trouble.
-        reason: Why it failed, was skipped or kept.
-        hint: What the user can do about it.
-    """
-
-    ref: ObjectRef
-    action: str
-    wave: int
-    component: str | None = None
-    code: str = ""
-    reason: str = ""
-    hint: str | None = None
-
-    @property
-    def key(self) -> Key:
-        """The identity on the cluster."""
-        return (self.ref.group, self.ref.kind, self.ref.namespace, self.ref.name)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the result as ``--output json`` prints it."""
-        document: dict[str, Any] = {"object": self.ref.to_json(), "action": self.action}
-        told = {"component": self.component, "code": self.code, "reason": self.reason, "hint": self.hint}
-        document.update({name: value for name, value in told.items() if value})
-        return document
-
-
-@dataclass(slots=True)
-class Outcomes:
-    """What became of all objects so far.
-
-    Args:
-        results: By identity.
-        assessments: Readiness by identity.
-    """
-
-    results: dict[Key, Result] = field(default_factory=dict)
-    assessments: dict[Key, Assessment] = field(default_factory=dict)
-
-    def counts(self) -> dict[str, int]:
-        """Count the objects per action."""
-        return dict(Counter(result.action for result in self.results.values()))
-
-    def failed(self) -> list[Result]:
-        """Give what could not be applied, and what was skipped for it."""
-        return [result for result in self.results.values() if result.action in {"failed", "skipped"}]
 
 
 class Execution:
@@ -447,38 +390,13 @@ class Execution:
             reason = f"{where} cannot be changed: {reason}"
             hint = immutable.advice(step.ref.kind, step.ref.namespace, step.ref.name, where)
         elif answer.outcome is Outcome.WEBHOOK_UNAVAILABLE:
-            reason, hint = self._webhook_trouble(answer, reason)
+            reason, hint = webhooks.trouble(self._api, answer.webhook, reason)
         elif answer.outcome is Outcome.TERMINATING:
-            remaining = self._remaining(step.ref.namespace)
+            remaining = namespaces.remaining(self._api, step.ref.namespace)
             reason = f"{reason}; {remaining}" if remaining else reason
         if late:
             reason = f"{reason} (until the time-out)"
         self._fail(step, decided.code, reason, hint)
-
-    def _webhook_trouble(self, answer: Answer, reason: str) -> tuple[str, str]:
-        """Name the webhook that does not answer, its Service, and what the pods behind it wait for."""
-        from mlops_nix.cluster.discovery import ENDPOINT_SLICES
-        from mlops_nix.cluster.webhooks import pods_behind, service_of
-
-        service = service_of(self._api, answer.webhook)
-        if service is None:
-            return (
-                f"the webhook {answer.webhook} does not answer: {reason}",
-                "look at the pods of the operator that it belongs to",
-            )
-        namespace, name = service
-        slices = self._api.list(ENDPOINT_SLICES, namespace, selector=f"kubernetes.io/service-name={name}", patience=5.0)
-        count = (
-            sum(len(as_list(entry.get("endpoints"))) for entry in as_list(as_map(slices.value).get("items")))
-            if slices.ok
-            else 0
-        )
-        pods = pods_behind(self._api, namespace, name)
-        told = f"; pods: {'; '.join(pods)}" if pods else "; it has no pods"
-        return (
-            f"the webhook {answer.webhook} does not answer: Service {namespace}/{name}, {count} endpoints{told}; {reason}",
-            f"`kubectl -n {namespace} get pods` shows the operator; apply again when it runs",
-        )
 
     def _held_by(self, step: Step, answer: Answer) -> str:
         """Say what keeps an object from going away."""
@@ -487,23 +405,7 @@ class Execution:
         )
         if finalizers or (step.ref.group, step.ref.kind) != ("", "Namespace"):
             return f"finalizers: {finalizers or 'none'}"
-        return self._remaining(step.ref.name) or "its content is being deleted"
-
-    def _remaining(self, namespace: str) -> str:
-        """Say what keeps a namespace from going away; empty where nothing is known."""
-        if not namespace:
-            return ""
-        found = self._api.get(NAMESPACES, "", namespace, patience=5.0)
-        if not found.ok:
-            return ""
-        told = [
-            as_text(condition.get("message"))
-            for condition in as_list(as_map(found.value.get("status")).get("conditions"))
-            if condition.get("status") == "True"
-            and condition.get("type")
-            in {"NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure"}
-        ]
-        return "; ".join(told)
+        return namespaces.remaining(self._api, step.ref.name) or "its content is being deleted"
 
     # Deletions -------------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from mlops_nix.cluster.discovery import NAMESPACES, SECRETS
 from mlops_nix.cluster.inventory import Inventory, Ref, Store, locate
 from mlops_nix.cluster.plan import Action, Plan, Policy, Step
 from mlops_nix.cluster.redact import Mask
+from mlops_nix.cluster.renames import renames
 from mlops_nix.cluster.survey import Survey
 from mlops_nix.cluster.workers import each
 from mlops_nix.errors import InputError
@@ -125,6 +126,8 @@ def prepare(
         if live is not None:
             prunes.append(prune.decide(ref, live, policy, recovered=inventory.recovered))
     steps = tuple(sight.steps[item.key] for item in desired.items)
+    created = [step.ref for step in steps if step.action is Action.CREATE]
+    notes += renames(created, [step.ref for step in prunes])
     notes += _data_left_behind(prunes)
     plan = Plan(steps, prune.in_order(prunes), tuple(notes))
     return Prepared(desired, plan, inventory, store, tuple(unknown), mask)

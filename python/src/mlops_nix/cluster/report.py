@@ -10,10 +10,10 @@ from mlops_nix.errors import ApiError, ExitCode, FieldConflict, ImmutableField, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlops_nix.cluster.execute import Result
     from mlops_nix.cluster.explain import Explanation
     from mlops_nix.cluster.inventory import Revision
     from mlops_nix.cluster.plan import Plan
+    from mlops_nix.cluster.results import Result
     from mlops_nix.objects import ObjectRef
 
 

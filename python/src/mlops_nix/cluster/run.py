@@ -15,13 +15,14 @@ from mlops_nix.cluster.answer import Outcome
 from mlops_nix.cluster.api import error_of
 from mlops_nix.cluster.clock import timestamp
 from mlops_nix.cluster.discovery import NAMESPACES
-from mlops_nix.cluster.execute import Execution, Outcomes, unreachable
+from mlops_nix.cluster.execute import Execution, unreachable
 from mlops_nix.cluster.explain import explain
 from mlops_nix.cluster.inventory import SYSTEM_NAMESPACE, Inventory, Pending, Ref, Revision
 from mlops_nix.cluster.plan import Action, Plan, Policy, Step
 from mlops_nix.cluster.prepare import Prepared, check_before_writing, prepare
 from mlops_nix.cluster.readiness import Assessment, State
 from mlops_nix.cluster.report import Report, Unready
+from mlops_nix.cluster.results import Outcomes
 from mlops_nix.errors import ClusterError, Interrupted, Locked, MlopsNixError
 
 if TYPE_CHECKING:

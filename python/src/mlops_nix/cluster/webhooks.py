@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_nix.cluster.discovery import PODS, SERVICES, Resource
+from mlops_nix.cluster.discovery import ENDPOINT_SLICES, PODS, SERVICES, Resource
 from mlops_nix.cluster.readiness import pod_reason
 from mlops_nix.objects import as_list, as_map, as_text, metadata
 
@@ -71,3 +71,29 @@ def pods_behind(api: Api, namespace: str, service: str) -> list[str]:
         reason = pod_reason(status) or f"phase {as_text(status.get('phase')) or 'unknown'}"
         described.append(f"{as_text(metadata(pod).get('name'))}: {reason}")
     return described
+
+
+def trouble(api: Api, webhook: str, reason: str) -> tuple[str, str]:
+    """Name a webhook that does not answer, its Service, and what the pods behind it wait for.
+
+    Args:
+        api: The server.
+        webhook: Name of the webhook.
+        reason: What the API server said.
+
+    Returns:
+        The text, and a hint.
+    """
+    service = service_of(api, webhook)
+    if service is None:
+        return f"the webhook {webhook} does not answer: {reason}", "look at the pods of the operator that it belongs to"
+    namespace, name = service
+    slices = api.list(ENDPOINT_SLICES, namespace, selector=f"kubernetes.io/service-name={name}", patience=5.0)
+    items = as_list(as_map(slices.value).get("items")) if slices.ok else []
+    count = sum(len(as_list(entry.get("endpoints"))) for entry in items)
+    pods = pods_behind(api, namespace, name)
+    told = f"; pods: {'; '.join(pods)}" if pods else "; it has no pods"
+    return (
+        f"the webhook {webhook} does not answer: Service {namespace}/{name}, {count} endpoints{told}; {reason}",
+        f"`kubectl -n {namespace} get pods` shows the operator; apply again when it runs",
+    )

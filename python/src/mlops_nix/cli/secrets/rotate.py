@@ -68,7 +68,8 @@ def command(
 
     A server that keeps a password itself (a database that is initialised once) has to be told the new one.
     """
-    from mlops_nix.cluster.credentials import Values, rotate
+    from mlops_nix.cluster.credentials import Values
+    from mlops_nix.cluster.rotation import rotate
 
     set_choice, cluster_choice = chosen(values)
     console = streams(output)
