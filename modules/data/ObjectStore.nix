@@ -130,7 +130,7 @@ let
       # All rules at once: `mc ilm rule add` would add another one each time.
       if [ -n "$days" ]; then
         printf '{"Rules":[{"ID":"expire","Status":"Enabled","Filter":{"Prefix":""},"Expiration":{"Days":%s}}]}' "$days" | mc ilm rule import "store/$bucket"
-      else
+      elif mc ilm rule export "store/$bucket" > /dev/null 2>&1; then
         mc ilm rule rm --all --force "store/$bucket"
       fi
       index=$((index + 1))
