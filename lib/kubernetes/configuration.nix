@@ -93,7 +93,15 @@ let
     spec = claimSpec context args;
   };
 
-  # The specification alone, for claim templates of a StatefulSet.
+  /**
+    The specification of a claim alone, for claim templates of a StatefulSet.
+
+    # Type
+
+    ```
+    claimSpec :: Context -> { size, storageClass ? null, accessMode ? "ReadWriteOnce", ... } -> PersistentVolumeClaimSpec
+    ```
+  */
   claimSpec =
     context:
     {
@@ -158,7 +166,7 @@ in
     ;
 
   /**
-    A Role of the component's namespace; `clusterRole` is its cluster-wide sibling.
+    A Role of the component's namespace.
 
     # Type
 
@@ -167,6 +175,15 @@ in
     ```
   */
   role = rules "Role";
+  /**
+    A ClusterRole: as `role`, cluster-wide.
+
+    # Type
+
+    ```
+    clusterRole :: Context -> { name, rules, … } -> ClusterRole
+    ```
+  */
   clusterRole = rules "ClusterRole";
 
   /**
@@ -179,5 +196,14 @@ in
     ```
   */
   roleBinding = binding "RoleBinding";
+  /**
+    Bind a ClusterRole in every namespace: as `roleBinding`, cluster-wide.
+
+    # Type
+
+    ```
+    clusterRoleBinding :: Context -> { name, serviceAccount | subjects, roleName ? } -> ClusterRoleBinding
+    ```
+  */
   clusterRoleBinding = binding "ClusterRoleBinding";
 }

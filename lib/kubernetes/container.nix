@@ -73,6 +73,15 @@ let
       };
     };
 
+  /**
+    A variable's value from a key of a ConfigMap.
+
+    # Type
+
+    ```
+    configMapKey :: { name, key, ... } -> EnvVarSource
+    ```
+  */
   configMapKey =
     { name, key, ... }:
     {
@@ -81,6 +90,22 @@ let
       };
     };
 
+  /**
+    A variable's value from a field of its own pod.
+
+    # Type
+
+    ```
+    field :: String -> EnvVarSource
+    ```
+
+    # Examples
+
+    ```nix
+    field "metadata.name"
+    => { fieldRef.fieldPath = "metadata.name"; }
+    ```
+  */
   field = fieldPath: { fieldRef.fieldPath = fieldPath; };
 
   port =
@@ -134,8 +159,26 @@ let
       "scheme"
     ];
 
+  /**
+    A probe by opening a connection.
+
+    # Type
+
+    ```
+    tcpProbe :: { port, ... } -> Probe
+    ```
+  */
   tcpProbe = { port, ... }@args: { tcpSocket.port = port; } // removeAttrs args [ "port" ];
 
+  /**
+    A probe by a command in the container.
+
+    # Type
+
+    ```
+    execProbe :: { command, ... } -> Probe
+    ```
+  */
   execProbe = { command, ... }@args: { exec.command = command; } // removeAttrs args [ "command" ];
 
   # Volume mounts: path by volume name, or entries as the API has them.
@@ -151,6 +194,23 @@ let
     else
       { inherit name; } // value;
 
+  /**
+    Volume mounts: a path by the name of its volume, a set with more, a list of sets where a volume is mounted several
+    times; or a list as in the API.
+
+    # Type
+
+    ```
+    mounts :: AttrSet | [VolumeMount] -> [VolumeMount]
+    ```
+
+    # Examples
+
+    ```nix
+    mounts { tmp = "/tmp"; }
+    => [ { name = "tmp"; mountPath = "/tmp"; } ]
+    ```
+  */
   mounts =
     value:
     if isList value then

@@ -44,6 +44,8 @@ in
           metadata = context.metadata { inherit name role; };
           spec = {
             selector.matchLabels = selector;
+            # A pod that is not ready protects nobody, and must not hold a node back from being drained.
+            unhealthyPodEvictionPolicy = "AlwaysAllow";
           }
           // bound;
         }
@@ -155,6 +157,15 @@ in
         }
       ];
 
+  /**
+    A PodMonitor as the `monitoring` section says, or nothing: for pods without a Service.
+
+    # Type
+
+    ```
+    podMonitor :: Context -> { name, port, path ? "/metrics", role ?, endpoint ? {} } -> [PodMonitor]
+    ```
+  */
   podMonitor =
     context:
     {

@@ -68,8 +68,26 @@ in
     else
       object;
 
+  /**
+    All containers of a pod specification, those that run first in front.
+
+    # Type
+
+    ```
+    containersOf :: PodSpec -> [Container]
+    ```
+  */
   containersOf = spec: (spec.initContainers or [ ]) ++ (spec.containers or [ ]);
 
+  /**
+    A pod specification with each of its containers changed.
+
+    # Type
+
+    ```
+    mapContainers :: (Container -> Container) -> PodSpec -> PodSpec
+    ```
+  */
   mapContainers =
     f: spec:
     spec

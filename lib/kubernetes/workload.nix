@@ -99,6 +99,7 @@ let
     `user`: numeric user and group of the processes, or null to leave it to the image
     `security`: merged over the hardened pod security context
     `extended`: whether `extraEnv`, `extraArgs` and `extraVolumes` of the component go into the main container
+    `spread`: labels of pods that are better on different nodes, where the user says nothing about their placement
     `pod`: merged over the result
 
     # Type
@@ -119,11 +120,17 @@ let
       security ? { },
       extended ? true,
       placed ? true,
+      spread ? null,
       pod ? { },
     }:
     let
       inherit (context) config settings;
-      placement = if placed then placementOf context else { };
+      wanted = if placed then placementOf context else { };
+      placement =
+        if spread == null || wanted ? affinity || wanted ? topologySpreadConstraints then
+          wanted
+        else
+          wanted // { affinity = apart spread; };
       main = head containers;
       mainArgs = if extended then extend config main else main;
       extraVolumes = if extended then config.extraVolumes or [ ] else [ ];
@@ -187,6 +194,19 @@ let
         );
       };
 
+  # A preference: a cluster of one node still runs all replicas.
+  apart = matchLabels: {
+    podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution = [
+      {
+        weight = 100;
+        podAffinityTerm = {
+          labelSelector = { inherit matchLabels; };
+          topologyKey = "kubernetes.io/hostname";
+        };
+      }
+    ];
+  };
+
   template =
     context:
     {
@@ -214,9 +234,15 @@ let
       annotations ? { },
       selector ? null,
       ignore ? { },
+      replicas ? 1,
       spec ? { },
       ...
     }@args:
+    let
+      matchLabels = if selector == null then context.selector role else selector;
+      # An autoscaler makes several, too.
+      several = replicas == null || replicas > 1;
+    in
     {
       apiVersion = "apps/v1";
       inherit kind;
@@ -230,8 +256,14 @@ let
         annotations = ignoreAnnotation ignore // annotations;
       };
       spec = {
-        selector.matchLabels = if selector == null then context.selector role else selector;
-        template = template context ({ inherit role; } // removeAttrs args ownFields);
+        selector = { inherit matchLabels; };
+        template = template context (
+          {
+            inherit role;
+          }
+          // (if several then { spread = matchLabels; } else { })
+          // removeAttrs args ownFields
+        );
       }
       // build args
       // spec;
@@ -295,6 +327,15 @@ let
       }) (attrNames claims)) [ ]
     );
 
+  /**
+    A DaemonSet. As `deployment`, without replicas.
+
+    # Type
+
+    ```
+    daemonSet :: Context -> AttrSet -> DaemonSet
+    ```
+  */
   daemonSet = context: workload "DaemonSet" context [ ] (_: { });
 
   /**
@@ -368,7 +409,8 @@ let
     };
 
   /**
-    A CronJob. As `job`, and `schedule`, `timeZone`, `concurrencyPolicy`, `suspend`.
+    A CronJob. As `job`, and `schedule`, `timeZone`, `concurrencyPolicy`, `suspend`, `startingDeadlineSeconds` (without one, a
+    CronJob that missed more than 100 starts is never started again).
 
     # Type
 
@@ -389,6 +431,7 @@ let
       timeZone ? null,
       concurrencyPolicy ? "Forbid",
       suspend ? false,
+      startingDeadlineSeconds ? 3600,
       historyLimit ? 3,
       ...
     }@args:
@@ -401,6 +444,7 @@ let
           "timeZone"
           "concurrencyPolicy"
           "suspend"
+          "startingDeadlineSeconds"
           "historyLimit"
         ]
         // {
@@ -421,7 +465,7 @@ let
         annotations = ignoreAnnotation ignore // annotations;
       };
       spec = {
-        inherit schedule concurrencyPolicy;
+        inherit schedule concurrencyPolicy startingDeadlineSeconds;
         successfulJobsHistoryLimit = historyLimit;
         failedJobsHistoryLimit = historyLimit;
         jobTemplate.spec = inner.spec;

@@ -159,7 +159,7 @@ def test_consumer_builds_without_network(flake: str, tmp_path: Path) -> None:
     assert json.loads(rebuilt)
 
 
-def test_consumer_renders_without_flakes(flake: str) -> None:
+def test_consumer_renders_without_flakes() -> None:
     text = run(
         "nix-instantiate", "--eval", "--strict", "--json", "--expr",
         f"(import {CHECKOUT}/examples/flake/platform.nix {{ mlops = import {CHECKOUT}/lib {{ }}; }}).yaml",

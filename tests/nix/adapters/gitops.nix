@@ -216,6 +216,16 @@ in
           interval = "1d";
         }).objects
         "mkPlatform tracking: gitops.flux: OCIRepository flux-system/tracking: spec.interval: ";
+    testPackageOfAnySystem = {
+      expr = map (system: ((flux tracking).packageFor system).system) [
+        "x86_64-linux"
+        "aarch64-darwin"
+      ];
+      expected = [
+        "x86_64-linux"
+        "aarch64-darwin"
+      ];
+    };
     testMisspeltOption =
       says
         (tracking.gitops.flux {

@@ -96,6 +96,10 @@ in
         })).automountServiceAccountToken;
       expected = true;
     };
+    testPodSpecificationAlone = {
+      expr = k8s.podSpec { containers = [ app ]; } == podOf (deploymentWith { });
+      expected = true;
+    };
     testServiceAccountToo = {
       expr = (k8s.serviceAccount { name = "app"; }).automountServiceAccountToken;
       expected = false;
