@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.cluster.controlplane import Unavailable, running
 
 if TYPE_CHECKING:
@@ -40,7 +39,10 @@ def sets() -> dict[str, Any]:
         f'value = (import ({ROOT}/examples + "/${{name}}") {{ }}).set; }}) [ {names} ])'
     )
     done = subprocess.run(
-        ["nix-instantiate", "--eval", "--strict", "--json", "-E", expression], capture_output=True, text=True, check=True
+        ["nix-instantiate", "--eval", "--strict", "--json", "-E", expression],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return dict(json.loads(done.stdout))
 
@@ -90,7 +92,9 @@ def test_every_object_is_taken(example: str, sets: dict[str, Any], server: Contr
         place = f"/namespaces/{metadata['namespace']}" if namespaced else ""
         # Namespaces and identities are made, so that what comes after them finds them; the rest is only tried.
         query = {} if body["kind"] in {"Namespace", "ServiceAccount"} else {"dryRun": "All"}
-        answer = server.admin.apply(f"{prefix}{place}/{plural}/{metadata['name']}", body, fieldValidation="Strict", **query)
+        answer = server.admin.apply(
+            f"{prefix}{place}/{plural}/{metadata['name']}", body, fieldValidation="Strict", **query
+        )
         name = f"{body['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
         if answer.code not in {200, 201}:
             refused.append(f"{name}: {answer.code} {answer.message[:300]}")
