@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from mlops_nix.objects import ObjectRef
 
+# Pairs beyond which looking costs more than it tells: nobody renames thousands of objects of one kind.
+_MOST_PAIRS = 40_000
 # Fewer objects than this may look alike by chance.
 _FEWEST = 2
 
@@ -27,8 +29,11 @@ def renames(created: Iterable[ObjectRef], leaving: Iterable[ObjectRef]) -> list[
     by_kind: dict[tuple[str, str], list[ObjectRef]] = {}
     for ref in leaving:
         by_kind.setdefault((ref.group, ref.kind), []).append(ref)
+    coming = list(created)
+    if sum(len(by_kind.get((new.group, new.kind), ())) for new in coming) > _MOST_PAIRS:
+        return []
     pairs: list[tuple[tuple[str, str, str], ObjectRef, ObjectRef]] = []
-    for new in created:
+    for new in coming:
         for old in by_kind.get((new.group, new.kind), []):
             if old.name == new.name and old.namespace != new.namespace:
                 pairs.append((("namespace", old.namespace, new.namespace), new, old))
