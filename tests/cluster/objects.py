@@ -158,8 +158,8 @@ CLUSTER_SCOPED = {
 
 
 def placed(item: Object, where: str) -> Object:
-    """Return the object with a namespace, unless it has one or is cluster-scoped."""
-    if item.get("kind") in CLUSTER_SCOPED or "namespace" in item["metadata"]:
+    """Return the object with the namespace `where`, unless it has one or is cluster-scoped, or `where` is empty."""
+    if not where or item.get("kind") in CLUSTER_SCOPED or "namespace" in item["metadata"]:
         return item
     return {**item, "metadata": {**item["metadata"], "namespace": where}}
 
@@ -170,7 +170,7 @@ def set_document(name: str, items: list[Object], *, where: str = "ml", kubernete
     Args:
         name: name of the set.
         items: objects in any order; waves follow from `WAVES`.
-        where: namespace of those that name none.
+        where: namespace of those that name none; empty: they are all placed.
         kubernetes: version that the set is rendered for.
         more: further fields of the document.
     """
