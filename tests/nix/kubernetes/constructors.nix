@@ -447,7 +447,10 @@ in
             spec
             ;
         in
-        removeAttrs spec [ "jobTemplate" ]
+        removeAttrs spec [
+          "jobTemplate"
+          "startingDeadlineSeconds"
+        ]
         // {
           inherit (spec.jobTemplate.spec) activeDeadlineSeconds backoffLimit;
           inherit (spec.jobTemplate.spec.template.spec) restartPolicy;
@@ -463,6 +466,16 @@ in
         backoffLimit = 6;
         restartPolicy = "OnFailure";
       };
+    };
+    # After a controller's outage, missed runs don't add up until the CronJob gives up.
+    testCronJobStartsLateButNotMuch = {
+      expr =
+        (k8s.cronJob {
+          name = "nightly";
+          schedule = "@daily";
+          containers = [ app ];
+        }).spec.startingDeadlineSeconds;
+      expected = 3600;
     };
     testPlacement = {
       expr =
@@ -905,12 +918,20 @@ in
         map
           (
             { replicas, budget }:
-            map (object: removeAttrs object.spec [ "selector" ]) (
-              k8s.podDisruptionBudget {
-                name = "app";
-                inherit replicas budget;
-              }
-            )
+            map
+              (
+                object:
+                removeAttrs object.spec [
+                  "selector"
+                  "unhealthyPodEvictionPolicy"
+                ]
+              )
+              (
+                k8s.podDisruptionBudget {
+                  name = "app";
+                  inherit replicas budget;
+                }
+              )
           )
           [
             {
@@ -954,6 +975,17 @@ in
         [ { minAvailable = "50%"; } ]
         [ { maxUnavailable = 2; } ]
       ];
+    };
+    # Pods that are not ready anyway don't keep a node from being drained.
+    testBudgetLetsUnhealthyPodsGo = {
+      expr =
+        (head (
+          k8s.podDisruptionBudget {
+            name = "app";
+            replicas = 2;
+          }
+        )).spec.unhealthyPodEvictionPolicy;
+      expected = "AlwaysAllow";
     };
     testAutoscaler = {
       expr =
