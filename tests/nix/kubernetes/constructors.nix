@@ -477,6 +477,41 @@ in
         }).spec.startingDeadlineSeconds;
       expected = 3600;
     };
+    testReplicasKeepApartWhereTheUserSaysNothing = {
+      expr =
+        let
+          affinity =
+            context: replicas:
+            ((withContext context).deployment {
+              name = "app";
+              inherit replicas;
+              containers = [ app ];
+            }).spec.template.spec.affinity or null;
+          term = found: (head found.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution);
+        in
+        {
+          one = affinity { } 1;
+          two = (term (affinity { } 2)).podAffinityTerm.topologyKey;
+          autoscaled = (term (affinity { } null)).weight;
+          users = affinity { config.affinity.nodeAffinity = { }; } 2;
+          spread = affinity {
+            config.topologySpread = [
+              {
+                maxSkew = 1;
+                topologyKey = "zone";
+                whenUnsatisfiable = "DoNotSchedule";
+              }
+            ];
+          } 2;
+        };
+      expected = {
+        one = null;
+        two = "kubernetes.io/hostname";
+        autoscaled = 100;
+        users.nodeAffinity = { };
+        spread = null;
+      };
+    };
     testPlacement = {
       expr =
         let

@@ -815,6 +815,7 @@ in
       expr = (head (ofKind "PodDisruptionBudget" (standard // { minReplicas = 2; }))).spec;
       expected = {
         maxUnavailable = 1;
+        unhealthyPodEvictionPolicy = "AlwaysAllow";
         selector.matchLabels = {
           "serving.kserve.io/inferenceservice" = "churn";
           component = "predictor";
