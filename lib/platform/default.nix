@@ -298,7 +298,7 @@ let
 
       waveOf = waves.waveOf {
         inherit levels components;
-        preparedClaims = waves.claimsOfPreparation finalised;
+        entries = finalised;
       };
 
       checkedObjects = checkObjects api subject (map (found: found.object) finalised);

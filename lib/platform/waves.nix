@@ -80,41 +80,61 @@ let
     in
     if group == null then true else builtins.match "[^.]*|.*[.]k8s[.]io" (head group) != null;
 
-  # A claim may stay pending until a pod uses it, so it must be in the same wave as its first pod.
-  claimsOfPreparation =
-    entries:
-    listToAttrs (
-      concatMap (
+  # A claim may stay pending until a pod mounts it, so it must be in the wave of its first pod.
+  claimWaves =
+    ownWave: entries:
+    let
+      keyOf = namespace: name: "${namespace}/${name}";
+      mounts = concatMap (
         entry:
-        if (note entry.object).phase or "run" == "prepare" then
-          map (found: {
-            name = "${entry.object.metadata.namespace or ""}/${found.name}";
-            value = null;
-          }) (filter (found: found.kind == "PersistentVolumeClaim") (referencesOf entry.object))
-        else
-          [ ]
-      ) entries
-    );
+        map (found: {
+          key = keyOf (entry.object.metadata.namespace or "") found.name;
+          wave = ownWave entry;
+        }) (filter (found: found.kind == "PersistentVolumeClaim") (referencesOf entry.object))
+      ) entries;
+      first = builtins.foldl' (least: mount: if mount.wave < least then mount.wave else least) 1000000;
+    in
+    if builtins.all (entry: entry.object.kind != "PersistentVolumeClaim") entries then
+      { }
+    else
+      mapAttrs (_: first) (builtins.groupBy (mount: mount.key) mounts);
 
+  /**
+    The wave of each entry of a set.
+
+    # Type
+
+    ```
+    waveOf :: { levels, components, entries } -> Entry -> Int
+    ```
+  */
   waveOf =
     {
       levels,
       components,
-      preparedClaims,
+      entries,
+    }:
+    let
+      own = ownWave { inherit levels components; };
+      claims = claimWaves own entries;
+    in
+    entry:
+    if entry.object.kind == "PersistentVolumeClaim" then
+      claims."${entry.object.metadata.namespace or ""}/${entry.object.metadata.name}" or (own entry)
+    else
+      own entry;
+
+  ownWave =
+    {
+      levels,
+      components,
     }:
     entry:
     let
       inherit (entry) object;
       component = if entry.component == null then null else components.${entry.component} or null;
       operator = component != null && component.kind == "operator";
-      phase =
-        if
-          object.kind == "PersistentVolumeClaim"
-          && preparedClaims ? "${object.metadata.namespace or ""}/${object.metadata.name}"
-        then
-          "prepare"
-        else
-          (note object).phase or "run";
+      phase = (note object).phase or "run";
       level = if entry.component == null then 0 else levels.${entry.component} or 0;
     in
     if object.kind == "Namespace" && object.apiVersion == "v1" then
@@ -166,7 +186,6 @@ let
 in
 {
   inherit
-    claimsOfPreparation
     nameOf
     rankInWave
     waveOf
