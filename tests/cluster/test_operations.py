@@ -404,3 +404,46 @@ def test_a_second_apply_sends_no_more_than_a_list_per_kind_and_namespace(cluster
     assert len(lists) == len(set(lists)) == 4
     # Discovery (2), version-free; inventory (2), lock (1).
     assert len(sent) == len(lists) + 5
+
+
+# Plain manifests -----------------------------------------------------------------------------------------------------------
+
+
+def test_objects_without_a_namespace_go_where_the_context_says_and_cluster_scoped_ones_stay_outside(
+    cluster: Cluster,
+) -> None:
+    from mlops_nix.cluster.placement import in_namespace
+
+    plain = [
+        crd("acme.test"),
+        deployment("web"),
+        {"apiVersion": "acme.test/v1", "kind": "Widget", "metadata": {"name": "w"}},
+        SPACE,
+    ]
+    placed = in_namespace(from_objects("acme", plain), "here", cluster.discovery)
+    assert {item.ref.kind: item.ref.namespace for item in placed.items} == {
+        "Namespace": "",
+        "CustomResourceDefinition": "",
+        "Deployment": "here",
+        "Widget": "here",
+    }
+    assert all(item.object["metadata"].get("namespace", "") == item.ref.namespace for item in placed.items)
+
+
+def test_deleting_what_is_not_there_is_an_error_by_name_and_none_where_the_caller_is_sure(cluster: Cluster) -> None:
+    from mlops_nix.cluster.remove import delete
+
+    with pytest.raises(InputError, match="no set 'acme'"):
+        delete(cluster, Policy("acme"))
+    assert delete(cluster, Policy("acme"), missing_ok=True).outcome == "unchanged"
+
+
+def test_a_program_that_keeps_its_connection_learns_of_new_kinds(cluster: Cluster) -> None:
+    assert mlops_nix.apply(cluster, the_set(crd("acme.test")), timeout=20).ok
+    widget = {
+        "apiVersion": "acme.test/v1",
+        "kind": "Widget",
+        "metadata": {"name": "w", "namespace": "ml"},
+        "spec": {"size": 1},
+    }
+    assert mlops_nix.apply(cluster, the_set(crd("acme.test"), widget), timeout=20).ok

@@ -292,13 +292,13 @@ def connected(choice: ClusterChoice, console: Console) -> Iterator[Session]:
             signal.signal(held, handler)
 
 
-def load_set(choice: SetChoice, console: Console, *, default_namespace: Callable[[], str]) -> DesiredSet:
+def load_set(choice: SetChoice, console: Console, cluster: Cluster | None) -> DesiredSet:
     """Load a target as the set that the cluster layer takes.
 
     Args:
         choice: Which set.
         console: Where progress goes.
-        default_namespace: Gives the context's namespace.
+        cluster: Says where objects belong that name no namespace; without it they stay as they are.
 
     Raises:
         InputError: It cannot be read.
@@ -322,52 +322,11 @@ def load_set(choice: SetChoice, console: Console, *, default_namespace: Callable
         desired = replace(desired, name=choice.set_name)
     for text in desired.warnings:
         console.warning(text)
-    if loaded.kind == "manifests":
-        desired = in_namespace(desired, choice.namespace or default_namespace())
+    if loaded.kind == "manifests" and cluster is not None and any(not item.ref.namespace for item in desired.items):
+        from mlops_nix.cluster.placement import in_namespace
+
+        desired = in_namespace(desired, choice.namespace or cluster.namespace, cluster.discovery)
     return desired
-
-
-def in_namespace(desired: DesiredSet, namespace: str) -> DesiredSet:
-    """Put objects that name no namespace into one, as kubectl does; kinds that are surely cluster-scoped stay outside.
-
-    Args:
-        desired: Plain manifests.
-        namespace: Where to put them.
-    """
-    from dataclasses import replace
-
-    from mlops_nix.cluster.desired import Item
-
-    defined = {
-        (spec.get("group"), (spec.get("names") or {}).get("kind")): spec.get("scope")
-        for spec in (definition.get("spec") or {} for definition in desired.definitions)
-    }
-
-    def placed(item: Item) -> Item:
-        ref = item.ref
-        if ref.namespace or not _is_namespaced(ref.group, ref.kind, defined):
-            return item
-        meta = {**item.object["metadata"], "namespace": namespace}
-        return Item({**item.object, "metadata": meta}, ref._replace(namespace=namespace), item.wave, item.component)
-
-    return replace(desired, items=tuple(placed(item) for item in desired.items))
-
-
-# Kinds of the core API that lie in a namespace. For others than these and those of CRDs of the set, the server is asked later.
-_NAMESPACED = frozenset(
-    {
-        "ConfigMap", "ControllerRevision", "CronJob", "DaemonSet", "Deployment", "EndpointSlice", "Endpoints", "HorizontalPodAutoscaler",
-        "Ingress", "Job", "Lease", "LimitRange", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "PodTemplate",
-        "ReplicaSet", "ReplicationController", "ResourceQuota", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount", "StatefulSet",
-    }
-)  # fmt: skip
-
-
-def _is_namespaced(group: str, kind: str, defined: Mapping[tuple[Any, Any], Any]) -> bool:
-    if (group, kind) in defined:
-        return bool(defined[group, kind] == "Namespaced")
-    core = "." not in group or group.endswith(".k8s.io")
-    return core and kind in _NAMESPACED
 
 
 def _definitions(loaded: Any, choice: SetChoice, console: Console) -> Sequence[KubernetesObject]:

@@ -60,7 +60,7 @@ def load_or_stored(choice: SetChoice, session: Session) -> DesiredSet:
     from mlops_nix.cluster.history import History
 
     if choice.target is not None:
-        return load_set(choice, session.console, default_namespace=lambda: session.cluster.namespace)
+        return load_set(choice, session.console, session.cluster)
     name = name_of(choice, session)
     store, inventory = found(choice, session, name)
     if not inventory.revisions:

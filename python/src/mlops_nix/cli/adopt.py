@@ -61,7 +61,7 @@ def command(take_ownership: tuple[str, ...], release: bool, dry_run: bool, outpu
     set_choice, cluster_choice = chosen(values)
     console = streams(output)
     with connected(cluster_choice, console) as session:
-        desired = load_set(set_choice, console, default_namespace=lambda: session.cluster.namespace)
+        desired = load_set(set_choice, console, session.cluster)
         found = adopt(
             session.cluster,
             desired,

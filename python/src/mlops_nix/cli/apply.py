@@ -122,7 +122,7 @@ def command(
     console = streams(output, quiet=quiet)
     preload()
     with connected(cluster_choice, console) as session:
-        desired = load_set(set_choice, console, default_namespace=lambda: session.cluster.namespace)
+        desired = load_set(set_choice, console, session.cluster)
         adopt = bool(values.pop("adopt"))
         policy = policy_of(desired.name, values)
         if create_secrets and not dry_run:

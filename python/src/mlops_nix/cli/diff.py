@@ -80,7 +80,7 @@ def command(form: str, full: bool, output: Any, **values: Any) -> int:
     console = streams(output)
     preload()
     with connected(cluster_choice, console) as session:
-        desired = load_set(set_choice, console, default_namespace=lambda: session.cluster.namespace)
+        desired = load_set(set_choice, console, session.cluster)
         adopt = bool(values.pop("adopt"))
         policy = policy_of(desired.name, values)
         if adopt:

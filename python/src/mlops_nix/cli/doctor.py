@@ -47,9 +47,7 @@ def command(rbac: bool, subject: str, output: Any, **values: Any) -> int:
     console = streams(output)
     with connected(cluster_choice, console) as session:
         cluster = session.cluster
-        desired = (
-            load_set(set_choice, console, default_namespace=lambda: cluster.namespace) if set_choice.target else None
-        )
+        desired = load_set(set_choice, console, cluster) if set_choice.target else None
         scoped = desired is None or any(not item.ref.namespace for item in desired.items)
         place = locate(
             cluster.api,

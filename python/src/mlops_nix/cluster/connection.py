@@ -42,6 +42,7 @@ class Cluster:
     namespace: str = "default"
     context: str = ""
     _discovery: Discovery | None = field(default=None, repr=False)
+    _discovered: float = field(default=0.0, repr=False)
     _version: tuple[int, int] | None = field(default=None, repr=False)
 
     @property
@@ -49,15 +50,21 @@ class Cluster:
         """What the server serves; asked for once."""
         if self._discovery is None:
             self._discovery = discovery.load(self.api)
+            self._discovered = self.api.clock.monotonic()
         return self._discovery
 
     @discovery.setter
     def discovery(self, found: Discovery) -> None:
         self._discovery = found
 
-    def forget(self) -> None:
-        """Ask anew what the server serves, the next time that it matters."""
-        self._discovery = None
+    def forget(self, *, older_than: float = 30.0) -> None:
+        """Ask anew what the server serves, the next time that it matters.
+
+        Args:
+            older_than: Seconds; what was asked since then is still good.
+        """
+        if self.api.clock.monotonic() - self._discovered >= older_than:
+            self._discovery = None
 
     @property
     def version(self) -> tuple[int, int]:

@@ -86,7 +86,7 @@ def command(
     given.add_files(from_file, sys.stdin.buffer)
     given.add_environment(from_env)
     if external_store:
-        desired = load_set(set_choice, console, default_namespace=lambda: "default")
+        desired = load_set(set_choice, console, None)
         documents = external(desired, external_store, store_kind=store_kind, prefix=prefix)
         if console.json:
             console.answer_json({"apiVersion": "v1", "kind": "List", "items": documents})
@@ -96,7 +96,7 @@ def command(
             console.answer(yaml.safe_dump_all(documents, sort_keys=False), end="")
         return ExitCode.OK
     with connected(cluster_choice, console) as session:
-        desired = load_set(set_choice, console, default_namespace=lambda: session.cluster.namespace)
+        desired = load_set(set_choice, console, session.cluster)
         made = create_missing(session.cluster, desired, given, only=only, dry_run=dry_run)
         missing = [entry for entry in made if entry.action == "missing-values"]
         if missing and not dry_run and not console.json and is_terminal(sys.stdin) and is_terminal(sys.stderr):

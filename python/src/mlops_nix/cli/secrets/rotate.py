@@ -77,7 +77,7 @@ def command(
     given.add_files(from_file, sys.stdin.buffer)
     given.add_environment(from_env)
     with connected(cluster_choice, console) as session:
-        desired = load_set(set_choice, console, default_namespace=lambda: session.cluster.namespace)
+        desired = load_set(set_choice, console, session.cluster)
         done = rotate(session.cluster, desired, secret, given, keys=key, restart=restart)
         if console.json:
             session.line({"type": "summary", "set": desired.name, **done.to_json()})
