@@ -24,7 +24,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from tests.live import containers
@@ -40,8 +40,9 @@ Key = tuple[str, str, str]
 ROOT = Path(__file__).resolve().parents[2]
 LETTERS = string.ascii_letters + string.digits
 _libc = ctypes.CDLL(None, use_errno=True)
+# Programs end with the test run, however that ends.
+WITH_US = ["setpriv", "--pdeathsig=KILL"]
 CLONE_NEWNET = 0x40000000
-PR_SET_PDEATHSIG = 1
 
 
 class Failed(AssertionError):
@@ -64,10 +65,6 @@ def rendered(expression: str) -> Object:
         raise AssertionError(run.stderr.decode(errors="replace"))
     document: Object = json.loads(run.stdout)
     return document
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _children(process: int) -> list[int]:
@@ -109,6 +106,8 @@ class Container:
 
     def main(self) -> int | None:
         """Process id of the container's first process, seen from outside."""
+        if self.process.poll() is not None:
+            return None
         mine = os.readlink("/proc/self/ns/pid")
         at = self.process.pid
         while children := _children(at):
@@ -294,9 +293,7 @@ class Pod:
         self.ready = False
         if self in self.cluster.pods:
             self.cluster.pods.remove(self)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pause, signal.SIGKILL)
-        self.sandbox.wait(timeout=10)
+        self.cluster.end(self.sandbox, self.pause)
         for container in self.containers.values():
             container.process.wait(timeout=10)
         self.cluster.write_hosts()
@@ -306,7 +303,11 @@ class Cluster:
     """The objects of a set, and the pods that were started of them."""
 
     def __init__(
-        self, folder: Path, document: Object, values: Mapping[Key, str] | None = None, images: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        document: Object,
+        values: Mapping[Key, str] | None = None,
+        images: Mapping[str, str] | None = None,
     ) -> None:
         """Make an empty cluster.
 
@@ -340,7 +341,7 @@ class Cluster:
         self._router.start()
         self.update(document, values)
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -349,9 +350,7 @@ class Cluster:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._router.join(timeout=10)
         self._inside.shutdown(wait=True)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._holder, signal.SIGKILL)
-        self._network.wait(timeout=10)
+        self.end(self._network, self._holder)
         shutil.rmtree(self._roots, ignore_errors=True)
 
     # --- the network ---------------------------------------------------------------------------------------------------------
@@ -360,10 +359,9 @@ class Cluster:
     def _namespaces(kinds: list[str]) -> tuple[subprocess.Popen[bytes], int]:
         """A process that does nothing in namespaces of its own; all processes in them end with it."""
         process = subprocess.Popen(
-            ["unshare", *kinds, "--pid", "--fork", "--kill-child=SIGKILL", "sleep", "infinity"],
+            [*WITH_US, "unshare", *kinds, "--pid", "--fork", "--kill-child=SIGKILL", "sleep", "infinity"],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
         )
 
         def started() -> int | None:
@@ -375,6 +373,15 @@ class Cluster:
 
         return process, _wait(started, 10, lambda: "namespaces of the kernel")
 
+    @staticmethod
+    def end(namespaces: subprocess.Popen[bytes], holder: int) -> None:
+        """End namespaces, and with them all that runs in them."""
+        # A number whose process is gone may be somebody else's by now.
+        if namespaces.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder, signal.SIGKILL)
+        namespaces.wait(timeout=10)
+
     def _enter(self) -> None:
         with Path(f"/proc/{self._holder}/ns/net").open("rb") as file:
             if _libc.setns(file.fileno(), CLONE_NEWNET) != 0:
@@ -383,7 +390,9 @@ class Cluster:
     def _ip(self, *commands: str, target: int | None = None) -> None:
         for command in commands:
             subprocess.run(
-                ["nsenter", f"--net=/proc/{target or self._holder}/ns/net", "ip", *command.split()], check=True, timeout=10
+                ["nsenter", f"--net=/proc/{target or self._holder}/ns/net", "ip", *command.split()],
+                check=True,
+                timeout=10,
             )
 
     def inside(self, call: Callable[..., T], *arguments: Any) -> T:
@@ -576,7 +585,9 @@ class Cluster:
             for (of_kind, _, of_name), thing in self.objects.items()
             if of_kind == kind and (of_name == name or (kind == "Job" and of_name.rpartition("-")[0] == name))
         ]
-        assert found, f"no {kind} {name} in the set, which has {sorted(key[2] for key in self.objects if key[0] == kind)}"
+        assert found, (
+            f"no {kind} {name} in the set, which has {sorted(key[2] for key in self.objects if key[0] == kind)}"
+        )
         return found[-1]
 
     def _address(self) -> str:
@@ -586,7 +597,12 @@ class Cluster:
     # --- pods ----------------------------------------------------------------------------------------------------------------
 
     def pod(
-        self, namespace: str, name: str, labels: Mapping[str, str], spec: Object, claims: Mapping[str, str] | None = None
+        self,
+        namespace: str,
+        name: str,
+        labels: Mapping[str, str],
+        spec: Object,
+        claims: Mapping[str, str] | None = None,
     ) -> Pod:
         """Make a pod without starting its containers. `claims` are claims that a StatefulSet makes for it, by volume."""
         number = next(self._numbers)
@@ -676,20 +692,20 @@ class Cluster:
         root.mkdir()
         start = pod.folder / f"{spec['name']}-{number}.sh"
         start.write_text(
-            containers.script(spec, pod.spec, programs, mounts, environment, self.hosts(pod.namespace), root), encoding="utf-8"
+            containers.script(spec, pod.spec, programs, mounts, environment, self.hosts(pod.namespace), root),
+            encoding="utf-8",
         )
         start.chmod(0o600)
         log = pod.folder / f"{spec['name']}-{number}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [
-                    *["nsenter", f"--net=/proc/{pod.pause}/ns/net", f"--pid=/proc/{pod.pause}/ns/pid"],
+                    *[*WITH_US, "nsenter", f"--net=/proc/{pod.pause}/ns/net", f"--pid=/proc/{pod.pause}/ns/pid"],
                     *["unshare", "--mount", "--propagation=private", "--pid", "--fork", "sh", str(start)],
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
             )
         user, group, groups = containers.identity(pod.spec, spec)
         rights = [f"--reuid={user}", f"--regid={group}"]
@@ -775,7 +791,10 @@ class Cluster:
             "name": "client",
             "image": image_name,
             "command": list(command),
-            "env": [{"name": name, "value": value.replace("$", "$$")} for name, value in {"HOME": "/tmp", **(env or {})}.items()],
+            "env": [
+                {"name": name, "value": value.replace("$", "$$")}
+                for name, value in {"HOME": "/tmp", **(env or {})}.items()
+            ],
             "securityContext": {"runAsUser": 1234, "runAsGroup": 1234},
             "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
         }

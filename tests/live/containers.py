@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.live.images import Image
 
@@ -89,7 +89,9 @@ class Sources:
         return found[reference["key"]].decode()
 
 
-def environment_of(container: Object, sources: Sources, fields: Mapping[str, str], links: Mapping[str, str]) -> dict[str, str]:
+def environment_of(
+    container: Object, sources: Sources, fields: Mapping[str, str], links: Mapping[str, str]
+) -> dict[str, str]:
     """The environment of a container; `fields` are what the downward API knows, `links` the variables of Services."""
     result: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -231,4 +233,6 @@ def script(
 
 def path_of(image: Image) -> str:
     """PATH in a container of this image."""
-    return ":".join([*image.path, *(["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"] if image.system else [])])
+    return ":".join(
+        [*image.path, *(["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"] if image.system else [])]
+    )

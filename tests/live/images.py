@@ -115,9 +115,13 @@ def _mc(_tag: str) -> Image:
     program = _built("mc")
     bare = CACHE / "mc-image"
     bare.mkdir(parents=True, exist_ok=True)
-    coreutils = "cat cp cut date dirname env expr head ls mkdir mv printenv printf rm sleep sort tail tee test touch tr true wc"
+    coreutils = (
+        "cat cp cut date dirname env expr head ls mkdir mv printenv printf rm sleep sort tail tee test touch tr true wc"
+    )
     programs = {"mc": str(program)}
-    programs |= {name: found for name in ["sh", *coreutils.split()] if (found := shutil.which(name, path="/usr/bin:/bin"))}
+    programs |= {
+        name: found for name in ["sh", *coreutils.split()] if (found := shutil.which(name, path="/usr/bin:/bin"))
+    }
     for name, target in programs.items():
         link = bare / name
         if not link.is_symlink():

@@ -104,4 +104,4 @@ def gone(run_id: str) -> dict[str, object]:
 ACTIONS = {"write": write, "read": read, "small": small, "doom": doom, "gone": gone}
 
 if __name__ == "__main__":
-    print(json.dumps(ACTIONS[sys.argv[1]](*sys.argv[2:])))
+    sys.stdout.write(json.dumps(ACTIONS[sys.argv[1]](*sys.argv[2:])) + "\n")

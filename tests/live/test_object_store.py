@@ -12,8 +12,8 @@ import pytest
 if str(Path(__file__).resolve().parents[2]) not in sys.path:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.live.cluster import Cluster, Failed, rendered  # noqa: E402
-from tests.live.images import MOTO, image  # noqa: E402
+from tests.live.cluster import Cluster, Failed, rendered
+from tests.live.images import MOTO, image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import pytest
 if str(Path(__file__).resolve().parents[2]) not in sys.path:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.live.cluster import Cluster, Failed, rendered  # noqa: E402
+from tests.live.cluster import Cluster, Failed, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,7 +158,7 @@ def test_the_backup_is_whole_and_old_ones_go(database: Database) -> None:
 
     # A dump of pg_dump's own format, that gives the table back.
     tools = Path("/usr/lib/postgresql")
-    restore = sorted(tools.glob("*/bin/pg_restore"))[-1]
+    restore = max(tools.glob("*/bin/pg_restore"))
     table = subprocess.run(
         [restore, "--table=saved", "--data-only", "--file=-", dumps["mlflow"]],
         capture_output=True,

@@ -28,7 +28,9 @@ INSTALL_SECONDS = 420
 
 def _python() -> str:
     """The Python of the environments: the distribution's, which other users may read too, else the one that runs the tests."""
-    return next((path for path in ("/usr/bin/python3.11", "/usr/bin/python3") if os.access(path, os.X_OK)), sys.executable)
+    return next(
+        (path for path in ("/usr/bin/python3.11", "/usr/bin/python3") if os.access(path, os.X_OK)), sys.executable
+    )
 
 
 def _uv() -> str | None:

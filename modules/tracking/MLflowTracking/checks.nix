@@ -164,6 +164,12 @@ in
     message = "users and runs cannot share the database ${config.backend.database}; give users one of their own";
   }
   {
+    # The first migration of MLflow's users names two foreign keys alike, which MySQL refuses within a database.
+    when = config.auth.enabled && config.auth.type == "local" && config.backend.type == "mysql";
+    path = "auth.type";
+    message = "MLflow cannot keep its own users in MySQL; use backend.type postgresql, or auth.type oidc, oauth or ldap";
+  }
+  {
     when = !config.auth.enabled && args ? auth && removeAttrs args.auth [ "enabled" ] != { };
     path = "auth.enabled";
     message = "is false, so that ${

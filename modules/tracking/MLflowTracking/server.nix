@@ -146,8 +146,7 @@ let
       { }
     else
       {
-        MLFLOW_AUTH_CONFIG_PATH = if mysql then "/tmp/basic_auth.ini" else "/etc/mlflow/basic_auth.ini";
-        MLFLOW_AUTH_TEMPLATE = if mysql then "/etc/mlflow/basic_auth.ini" else null;
+        MLFLOW_AUTH_CONFIG_PATH = "/etc/mlflow/basic_auth.ini";
         MLFLOW_AUTH_ADMIN_USERNAME = k8s.secretKey {
           name = authSecret;
           key = "admin-username";

@@ -580,6 +580,16 @@ in
         };
       }
     ) "auth.database: users and runs cannot share the database mlflow";
+    testUsersInMysql = says (
+      base
+      // {
+        backend = {
+          type = "mysql";
+          host = "db";
+        };
+        auth.enabled = true;
+      }
+    ) "auth.type: MLflow cannot keep its own users in MySQL; use backend.type postgresql";
     testLoginThatIsOff = says (
       base // { auth.type = "oidc"; }
     ) "auth.enabled: is false, so that auth.type would have no effect";
