@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mlops_nix.cluster.clock import SystemClock
 from mlops_nix.cluster.connection import connect
-from mlops_nix.cluster.lock import DURATION, Lock
+from mlops_nix.cluster.lock import DURATION, Lock, _start_time, is_dead, machine
 from mlops_nix.errors import Locked
 from tests.cluster.objects import config_map
 
@@ -85,3 +88,17 @@ def test_a_lock_that_somebody_took_stops_every_write(fake: FakeCluster, limit: i
     assert not fake.server.requests("PATCH")
     lock.release()
     assert fake.state.find("Lease", "mlops-nix-acme", "default"), "another's lock was given back"
+
+
+def test_a_killed_holder_that_nobody_waited_for_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        alive = f"ann@here/run/{machine()}/{child.pid}/{_start_time(child.pid)}"
+        assert not is_dead(alive)
+        child.kill()
+        # Waits for the end, and leaves the dead process in the table.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert is_dead(alive)
+    finally:
+        child.kill()
+        child.wait(10)

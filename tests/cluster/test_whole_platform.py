@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "generated" / "manifests"
 REFERENCE = Path(os.environ.get("MLOPS_NIX_REFERENCE", ROOT.parent / "shared")) / "upstream" / "crds"
-EXAMPLES = sorted(path.parent.name for path in MANIFESTS.glob("*/mlops-nix.json"))
+# The largest example, with operators and webhooks, and a small one; that every object of all examples is taken by a
+# real server is another test's.
+EXAMPLES = [name for name in ("starter", "tracking") if (MANIFESTS / name / "mlops-nix.json").is_file()]
 READY: dict[str, Object] = {
     "/apis/cert-manager.io/v1/certificates": condition(),
     "/apis/cert-manager.io/v1/issuers": condition(),

@@ -53,13 +53,15 @@ def machine() -> str:
 
 
 def _start_time(pid: int) -> str:
-    """Give the start time of a process, which tells it from a later one with the same number."""
+    """Give the start time of a process, which tells it from a later one with the same number; empty for a dead one."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    # Field 22; the name in field 2 may hold blanks and parentheses.
-    return stat.rpartition(")")[2].split()[19]
+    # Fields 3 and 22; the name in field 2 may hold blanks and parentheses.
+    fields = stat.rpartition(")")[2].split()
+    # A killed process that nobody waited for (the first process of a container often does not) is dead all the same.
+    return "" if fields[0] in {"Z", "X"} else fields[19]
 
 
 def holder_name(run: str) -> str:
