@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 MAX_BYTES = 50 * 1024 * 1024
 """Largest file that is read, in bytes. An API server takes 3 MiB per object; a stream of all examples is 2 MB."""
 
+MAX_FILES = 20_000
+"""Most manifest files that are read below one folder."""
+
+MAX_LOOKED_AT = 200_000
+"""Most files and folders that are looked at below one folder."""
+
 SET_FORMAT = "mlops-nix/set/v1"
 SET_FILE = "mlops-nix.json"
 
@@ -97,7 +103,7 @@ def read(
                 InputError(
                     "no Kubernetes object in it",
                     path="<stdin>" if name == "-" else name,
-                    hint="give a file, or a folder of *.yaml, *.yml or *.json files",
+                    hint="give a file, a folder of *.yaml, *.yml or *.json files, or one with default.nix or platform.nix",
                 )
             )
     return reading
@@ -124,15 +130,28 @@ def _read_folder(folder: str, reading: Reading) -> None:
     def failed(error: OSError) -> None:
         reading.problems.append(InputError(f"cannot be read: {_reason(error)}", path=error.filename or folder))
 
+    found: list[str] = []
+    looked_at = 0
     for place, folders, files in os.walk(folder, onerror=failed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.startswith(".") or name == SET_FILE or not name.endswith(_SUFFIXES):
-                continue
-            try:
-                _read_file(os.path.join(place, name), reading, named=False)
-            except InputError as error:
-                reading.problems.append(error)
+        looked_at += 1 + len(files)
+        found += [
+            os.path.join(place, name)
+            for name in sorted(files)
+            if not name.startswith(".") and name != SET_FILE and name.endswith(_SUFFIXES)
+        ]
+        # Before any is read: somebody's home, or the root of the system, was not meant.
+        if len(found) > MAX_FILES or looked_at > MAX_LOOKED_AT:
+            raise InputError(
+                f"more than {MAX_FILES:,} manifests or {MAX_LOOKED_AT:,} files below it",
+                path=folder,
+                hint="name the folder that holds the manifests",
+            )
+    for path in found:
+        try:
+            _read_file(path, reading, named=False)
+        except InputError as error:
+            reading.problems.append(error)
 
 
 def _load_set(path: str) -> dict[str, Any]:

@@ -71,6 +71,20 @@ class DescribedCommand(click.Command):
             formatter.write_dl([(str(int(code)), meaning) for code, meaning in sorted(codes.items())])
 
 
+def output_path(text: str) -> str:
+    """Give the path of an option that is written to; `~` is the home although the shell leaves it in ``--out=~/x``.
+
+    Args:
+        text: As the user gave it.
+
+    Raises:
+        click.BadParameter: It is empty, as an unset variable of a shell is; that would be the working folder.
+    """
+    if not text:
+        raise click.BadParameter("expected a path, found an empty text; . is the working folder")
+    return os.path.expanduser(text)
+
+
 class SubcommandsByPlace(click.Group):
     """A group that finds its subcommands as modules of a package, each with `command`, and loads one only when it is called.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlops_nix.cli._command import DescribedCommand
+from mlops_nix.cli._command import DescribedCommand, output_path
 from mlops_nix.console import Console, OutputFormat, output_option
 from mlops_nix.errors import ExitCode
 from mlops_nix.nixeval import DEFAULT_TIMEOUT
@@ -28,8 +28,15 @@ _SHOWN = 20
         ExitCode.INVALID: "the library or a folder cannot be used; nothing was changed",
     },
 )
-@click.option("-O", "--out", metavar="DIR", help="Write the reference pages (Markdown) into this folder.")
-@click.option("--schemas", metavar="DIR", help="Write the JSON Schema of each builder's arguments into this folder.")
+@click.option(
+    "-O", "--out", type=output_path, metavar="DIR", help="Write the reference pages (Markdown) into this folder."
+)
+@click.option(
+    "--schemas",
+    type=output_path,
+    metavar="DIR",
+    help="Write the JSON Schema of each builder's arguments into this folder.",
+)
 @click.option("--check", is_flag=True, help="Write nothing; name the files that are out of date.")
 @click.option("--force", is_flag=True, help="Overwrite files of the folders that were edited by hand.")
 @click.option(

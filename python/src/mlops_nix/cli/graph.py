@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlops_nix.cli._command import TARGET_OPTIONS, DescribedCommand, load_target, target_argument
+from mlops_nix.cli._command import TARGET_OPTIONS, DescribedCommand, load_target, output_path, target_argument
 from mlops_nix.console import Console
 from mlops_nix.errors import ExitCode
 
@@ -33,7 +33,7 @@ from mlops_nix.errors import ExitCode
     type=click.Choice(["svg", "mermaid", "dot", "json"]),
     help="SVG for people, Mermaid for Markdown, dot for Graphviz.  [default: by the name of --out, else svg]",
 )
-@click.option("-O", "--out", metavar="FILE", help="Write a file instead of stdout.")
+@click.option("-O", "--out", type=output_path, metavar="FILE", help="Write a file instead of stdout.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 2 when FILE is not what would be written.")
 def command(target: str, form: str | None, out: str | None, check: bool, timeout: float, show_trace: bool) -> int:
     """Draw the wiring of a platform: components by namespace, what they talk to and on which port, and what they require."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlops_nix.cli._command import TARGET_OPTIONS, DescribedCommand, load_target, target_argument
+from mlops_nix.cli._command import TARGET_OPTIONS, DescribedCommand, load_target, output_path, target_argument
 from mlops_nix.console import Console
 from mlops_nix.errors import ExitCode
 
@@ -34,7 +34,9 @@ from mlops_nix.errors import ExitCode
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="--output json is --format json."
 )
-@click.option("-O", "--out", metavar="DIR", help="containerd-hosts: write REGISTRY/hosts.toml into this folder.")
+@click.option(
+    "-O", "--out", type=output_path, metavar="DIR", help="containerd-hosts: write REGISTRY/hosts.toml into this folder."
+)
 @click.option(
     "--mirror",
     multiple=True,

@@ -15,6 +15,7 @@ from mlops_nix.cli._command import (
     DescribedCommand,
     crd_options,
     load_target,
+    output_path,
     target_argument,
 )
 from mlops_nix.console import Console, OutputFormat, output_option
@@ -49,7 +50,7 @@ _SHOWN = 20
     },
 )
 @target_argument
-@click.option("-O", "--out", metavar="DIR", help="The folder that is made equal to the platform.")
+@click.option("-O", "--out", type=output_path, metavar="DIR", help="The folder that is made equal to the platform.")
 @click.option("--stdout", is_flag=True, help="Print one YAML stream in apply order instead of writing a folder.")
 @click.option("--check", is_flag=True, help="Write nothing; name the files that are out of date.")
 @click.option(

@@ -39,12 +39,18 @@ let
     function:
     let
       arguments = functionArgs function;
+      # What neither we nor a default give: Nix's own message would name this file here.
+      unknown = builtins.filter (
+        name: !arguments.${name} && !(name == "mlops" || (!(arguments ? mlops) && mlops ? ${name}))
+      ) (attrNames arguments);
       open = match ".*ellipsis=\"1\".*" (toXML function) != null;
     in
     if mlops == null then
       throw "expected a platform or a component, found a function; a flake's output must have been given its arguments"
     else if arguments == { } then
       function mlops
+    else if unknown != [ ] then
+      throw "expected a function of `mlops` (the library) or of names in it, found one that also wants ${concatStringsSep ", " unknown}"
     else if arguments ? mlops then
       function (if open then { inherit mlops; } else intersectAttrs arguments { inherit mlops; })
     else if open then

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from mlops_nix.cli._command import TARGET_OPTIONS, DescribedCommand, crd_options, load_target, target_argument
+from mlops_nix.cli._command import (
+    TARGET_OPTIONS,
+    DescribedCommand,
+    crd_options,
+    load_target,
+    output_path,
+    target_argument,
+)
 from mlops_nix.console import Console, OutputFormat, output_option
 from mlops_nix.errors import ExitCode
 
@@ -23,7 +30,9 @@ from mlops_nix.errors import ExitCode
     exit_codes={ExitCode.INVALID: "a file cannot be had or written; files of others are never touched"},
 )
 @target_argument
-@click.option("-O", "--out", metavar="DIR", required=True, help="The folder that the files are written to.")
+@click.option(
+    "-O", "--out", type=output_path, metavar="DIR", required=True, help="The folder that the files are written to."
+)
 @click.option("--force", is_flag=True, help="Overwrite files of the folder that were edited by hand.")
 @crd_options
 @output_option
