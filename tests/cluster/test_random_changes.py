@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.cluster.endstate import cluster_state, inventory
 from tests.cluster.fakeapi import FakeCluster, Fault, answered
@@ -52,6 +52,7 @@ def complete(items: list[Object]) -> list[Object]:
 
 @SETTINGS
 @given(history=st.lists(SETS, min_size=1, max_size=4))
+@example(history=[[config_map("a", {"k": "1"})], [config_map("a", {})]])
 def test_any_history_of_sets_ends_as_a_fresh_install_of_the_last(
     launcher: Launcher, tmp_path: Path, history: list[list[Object]]
 ) -> None:
