@@ -327,6 +327,7 @@ class Cluster:
         self._addresses: dict[tuple[str, str], str] = {}
         self._listening: set[tuple[str, int]] = set()
         self._servers: list[asyncio.Server] = []
+        self._connections: set[asyncio.Task[None] | None] = set()
         # Mount points, and sockets of servers, need short paths that other users can pass.
         self._roots = Path(f"/run/mlops-nix-live-{os.getpid()}-{random.token_hex(3)}")
         self._roots.mkdir(mode=0o755)
@@ -429,6 +430,9 @@ class Cluster:
 
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writers = [writer]
+            # The loop itself holds tasks weakly only.
+            task = asyncio.current_task()
+            self._connections.add(task)
             try:
                 if pods := [pod for pod in self._chosen(service) if pod.ready]:
                     pod = pods[next(turns) % len(pods)]
@@ -444,6 +448,7 @@ class Cluster:
                     one.close()
                     with contextlib.suppress(OSError):
                         await one.wait_closed()
+                self._connections.discard(task)
 
         listening = asyncio.start_server(accepted, address, port["port"])
         self._servers.append(asyncio.run_coroutine_threadsafe(listening, self._loop).result(10))
