@@ -307,6 +307,13 @@ let
     { entries, nodePools }:
     let
       pools = filter (name: nodePools.${name}.allocatable != { }) (attrNames nodePools);
+      # Versions of Nix write a whole float as 4 or as 4.0.
+      amount =
+        number:
+        if builtins.floor number == number then
+          toString (builtins.floor number)
+        else
+          builtins.toJSON number;
       sum =
         spec: resource:
         foldl' (
@@ -359,7 +366,7 @@ let
             resource = head (tooMuch pool);
           in
           [
-            "${subjectOf entry}: asks for ${builtins.toJSON (sum spec resource)} of ${resource} in one pod, but a node of pool ${pool} has ${
+            "${subjectOf entry}: asks for ${amount (sum spec resource)} of ${resource} in one pod, but a node of pool ${pool} has ${
               nodePools.${pool}.allocatable.${resource} or "none"
             }; ask for less, or name another nodePool"
           ];
