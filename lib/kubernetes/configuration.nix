@@ -1,9 +1,7 @@
 # Configuration, storage and identity of a component.
 let
   inherit (builtins) map;
-  optional =
-    name: value: empty:
-    if value == empty then { } else { ${name} = value; };
+  optional = import ../optional.nix;
 
   named =
     context:

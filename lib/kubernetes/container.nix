@@ -224,9 +224,7 @@ let
         if isList mounted then mounted else [ mounted ]
       ) (attrNames value);
 
-  optional =
-    name: value: empty:
-    if value == empty then { } else { ${name} = value; };
+  optional = import ../optional.nix;
 
   securityContext = {
     allowPrivilegeEscalation = false;

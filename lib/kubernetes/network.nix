@@ -6,9 +6,7 @@ let
     isList
     map
     ;
-  optional =
-    name: value: empty:
-    if value == empty then { } else { ${name} = value; };
+  optional = import ../optional.nix;
 
   portEntry =
     name: value:

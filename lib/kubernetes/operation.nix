@@ -1,9 +1,45 @@
 # What keeps a component running and seen: disruption budgets, autoscalers, monitors and alert rules.
 let
   inherit (builtins) attrNames map;
-  optional =
-    name: value: empty:
-    if value == empty then { } else { ${name} = value; };
+  optional = import ../optional.nix;
+
+  # The two kinds of monitor differ in where their endpoints stand.
+  monitor =
+    kind: endpoints: context:
+    {
+      name,
+      port,
+      path ? "/metrics",
+      role ? "server",
+      selector ? context.selector role,
+      endpoint ? { },
+      monitoring ? context.config.monitoring,
+    }:
+    if !monitoring.enabled then
+      [ ]
+    else
+      [
+        {
+          apiVersion = "monitoring.coreos.com/v1";
+          inherit kind;
+          metadata = context.metadata {
+            inherit name role;
+            labels = monitoring.labels;
+          };
+          spec = {
+            selector.matchLabels = selector;
+            ${endpoints} = [
+              (
+                {
+                  inherit port path;
+                }
+                // optional "interval" monitoring.interval null
+                // endpoint
+              )
+            ];
+          };
+        }
+      ];
 in
 {
   /**
@@ -120,42 +156,7 @@ in
     serviceMonitor :: Context -> { name, port, path ? "/metrics", role ?, endpoint ? {} } -> [ServiceMonitor]
     ```
   */
-  serviceMonitor =
-    context:
-    {
-      name,
-      port,
-      path ? "/metrics",
-      role ? "server",
-      selector ? context.selector role,
-      endpoint ? { },
-      monitoring ? context.config.monitoring,
-    }:
-    if !monitoring.enabled then
-      [ ]
-    else
-      [
-        {
-          apiVersion = "monitoring.coreos.com/v1";
-          kind = "ServiceMonitor";
-          metadata = context.metadata {
-            inherit name role;
-            labels = monitoring.labels;
-          };
-          spec = {
-            selector.matchLabels = selector;
-            endpoints = [
-              (
-                {
-                  inherit port path;
-                }
-                // optional "interval" monitoring.interval null
-                // endpoint
-              )
-            ];
-          };
-        }
-      ];
+  serviceMonitor = monitor "ServiceMonitor" "endpoints";
 
   /**
     A PodMonitor as the `monitoring` section says, or nothing: for pods without a Service.
@@ -166,42 +167,7 @@ in
     podMonitor :: Context -> { name, port, path ? "/metrics", role ?, endpoint ? {} } -> [PodMonitor]
     ```
   */
-  podMonitor =
-    context:
-    {
-      name,
-      port,
-      path ? "/metrics",
-      role ? "server",
-      selector ? context.selector role,
-      endpoint ? { },
-      monitoring ? context.config.monitoring,
-    }:
-    if !monitoring.enabled then
-      [ ]
-    else
-      [
-        {
-          apiVersion = "monitoring.coreos.com/v1";
-          kind = "PodMonitor";
-          metadata = context.metadata {
-            inherit name role;
-            labels = monitoring.labels;
-          };
-          spec = {
-            selector.matchLabels = selector;
-            podMetricsEndpoints = [
-              (
-                {
-                  inherit port path;
-                }
-                // optional "interval" monitoring.interval null
-                // endpoint
-              )
-            ];
-          };
-        }
-      ];
+  podMonitor = monitor "PodMonitor" "podMetricsEndpoints";
 
   /**
     A PrometheusRule with groups of rules, when `monitoring.enabled` and `monitoring.rules` are on.

@@ -22,9 +22,7 @@ let
         attrNames value
       );
 
-  optional =
-    name: value: empty:
-    if value == empty then { } else { ${name} = value; };
+  optional = import ../optional.nix;
 
   # What the user adds to the main container of a workload.
   extend =

@@ -10,9 +10,7 @@ let
   inherit (declare) option section submodule;
   inherit (import ./describe.nix) join;
 
-  optional =
-    name: value: empty:
-    if value == empty then { } else { ${name} = value; };
+  optional = import ../optional.nix;
 
   compareLimits =
     path: args:
