@@ -318,16 +318,7 @@ let
       description = "Arguments of the model server beside the runtime's.";
     };
     env = option {
-      type = types.oneOf [
-        (types.attrsOf (
-          types.oneOf [
-            types.string
-            types.int
-            (types.kubernetes "EnvVarSource")
-          ]
-        ))
-        (types.listOf (types.kubernetes "EnvVar"))
-      ];
+      inherit (common.workload.extraEnv) type;
       default = { };
       description = "Environment of the model server; by name, or a list as in the API.";
     };
